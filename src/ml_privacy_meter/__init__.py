@@ -1,0 +1,30 @@
+"""Quantifies what a trained model reveals about the records it was trained on."""
+
+from ml_privacy_meter import membership, risk, signals
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.audit import audit
+from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.records import load as load_records
+from ml_privacy_meter.report import Report
+from ml_privacy_meter.targets import open_model
+from ml_privacy_meter.types import Records, Scores, Signals
+
+__all__ = [
+    "Check",
+    "Finding",
+    "Group",
+    "InputError",
+    "Records",
+    "Report",
+    "Risk",
+    "Scores",
+    "Signals",
+    "audit",
+    "load_records",
+    "membership",
+    "open_model",
+    "risk",
+    "signals",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,152 @@
+"""Signals that follow from a model's outputs and the label.
+
+What a label is says the task (see `types`): the index of a class, several labels at once, or a quantity.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.signals.reader import OutputSignal
+
+Outputs = Float[Tensor, "records *outputs"]
+PerRecord = Float[Tensor, " records"]
+
+
+def _loss(outputs: Outputs, y: Tensor) -> PerRecord:
+    """Cross entropy of the true label or labels, in nats; of a quantity, the squared error in its unit squared.
+
+    Source: Yeom et al., Privacy Risk in Machine Learning, CSF 2018.
+    """
+    z = outputs.double()
+    if y.is_floating_point():
+        return (z - y).square().reshape(len(y), -1).sum(1)
+    if y.dtype == torch.bool:
+        return binary_cross_entropy_with_logits(z, y.double(), reduction="none").sum(1)
+    return cross_entropy(z, y, reduction="none")
+
+
+def _logit_gap(outputs: Outputs, y: Tensor) -> PerRecord:
+    """log p(y) - log(1 - p(y)) of the true class, in nats; of several labels, the sum over them.
+
+    Taken from the logits, so that it stays finite where p rounds to 1. For one label it orders records as the loss
+    does. Of a quantity, which has no logits: minus the logarithm of the squared error, which orders as the loss, too.
+
+    Source: Carlini et al., Membership Inference Attacks From First Principles, IEEE S&P 2022.
+    """
+    if y.is_floating_point():
+        return -_loss(outputs, y).clamp(min=torch.finfo(torch.float64).tiny).log()
+    if y.dtype == torch.bool:
+        return _towards_truth(outputs, y).sum(1)
+    true, others = _true_and_others(outputs, y, "logit_gap")
+    return true - others.logsumexp(1)
+
+
+def _true_probability(outputs: Outputs, y: Tensor) -> PerRecord:
+    """Probability of the true class (of all the true labels), in [0, 1]. It orders records as the loss does."""
+    _labels_only(y, "true_probability")
+    return _loss(outputs, y).neg().exp()
+
+
+def _entropy(outputs: Outputs, y: Tensor) -> PerRecord:
+    """Entropy of the predicted distribution, in nats. It needs no true label.
+
+    Source: Song and Mittal, Systematic Evaluation of Privacy Risks of Machine Learning Models, USENIX Security 2021.
+    """
+    _labels_only(y, "entropy")
+    z = outputs.double()
+    if y.dtype == torch.bool:
+        return -(z.sigmoid() * logsigmoid(z) + (-z).sigmoid() * logsigmoid(-z)).sum(1)
+    log_p = log_softmax(z, 1)
+    return -(log_p.exp() * log_p).sum(1)
+
+
+def _modified_entropy(outputs: Outputs, y: Tensor) -> PerRecord:
+    """-(1 - p(y)) log p(y) - sum over the other classes i of p(i) log(1 - p(i)), in nats.
+
+    Several labels: the sum of it over the labels, each a choice between two classes.
+
+    Source: Song and Mittal, Systematic Evaluation of Privacy Risks of Machine Learning Models, USENIX Security 2021,
+    equation 8.
+    """
+    if y.dtype == torch.bool:
+        towards = _towards_truth(outputs, y)
+        return -2 * ((-towards).sigmoid() * logsigmoid(towards)).sum(1)
+    true, others = _true_and_others(outputs, y, "modified_entropy")
+    log_rest = others.logsumexp(1)
+    total = torch.logaddexp(true, log_rest)
+    log_p = others - total[:, None]
+    # 1 - p rounds away where p is near 1, which only the largest can be: there it is the sum of all the rest.
+    top = others.argmax(1, keepdim=True)
+    without_top = others.scatter(1, top, -torch.inf).logsumexp(1)
+    log_not_p = torch.log1p(-log_p.exp().clamp(max=0.5))
+    top_not_p = torch.where(
+        log_p.gather(1, top).squeeze(1) > -0.6931471805599453,
+        torch.logaddexp(true, without_top) - total,
+        log_not_p.gather(1, top).squeeze(1),
+    )
+    log_not_p = log_not_p.scatter(1, top, top_not_p[:, None])
+    return -(log_rest - total).exp() * (true - total) - (log_p.exp() * log_not_p).sum(1)
+
+
+def _margin(outputs: Outputs, y: Tensor) -> PerRecord:
+    """Logit of the true class less the largest of the others, in nats; of several labels, that of the least certain.
+
+    Negative where the prediction is wrong.
+    """
+    if y.dtype == torch.bool:
+        return _towards_truth(outputs, y).amin(1)
+    true, others = _true_and_others(outputs, y, "margin")
+    return true - others.amax(1)
+
+
+def _correct(outputs: Outputs, y: Tensor) -> PerRecord:
+    """1 where the predicted class is the true one, else 0; of several labels, the share that is right."""
+    _labels_only(y, "correct")
+    if y.dtype == torch.bool:
+        return ((outputs > 0) == y).double().mean(1)
+    return (outputs.argmax(1) == y).double()
+
+
+def _other_classes(outputs: Outputs, y: Tensor) -> Float[Tensor, "records features"]:
+    """The true label, then how the other classes share what it leaves: their entropy, and their 8 largest logits.
+
+    In nats, less the logits' log-sum: nothing of it depends on the true class's own probability. Of several labels,
+    or of a quantity: the labels, or the quantity, alone.
+    """
+    if y.is_floating_point() or y.dtype == torch.bool:
+        return y.double().reshape(len(y), -1)
+    _, others = _true_and_others(outputs, y, "other_classes")
+    log_q = log_softmax(others, 1)
+    largest = log_q.topk(min(8, others.shape[1] - 1), dim=1).values
+    spread = -(log_q.exp() * log_q.clamp(min=-1e300)).sum(1, keepdim=True)
+    return torch.cat([y[:, None].double(), spread, largest], 1)
+
+
+loss = OutputSignal(_loss, sign=-1)
+logit_gap = OutputSignal(_logit_gap)
+true_probability = OutputSignal(_true_probability)
+entropy = OutputSignal(_entropy, sign=-1)
+modified_entropy = OutputSignal(_modified_entropy, sign=-1)
+margin = OutputSignal(_margin)
+correct = OutputSignal(_correct)
+other_classes = OutputSignal(_other_classes)
+
+
+def _towards_truth(outputs: Outputs, y: Tensor) -> Tensor:
+    """The logit of each label, turned so that positive is right."""
+    return torch.where(y, outputs.double(), -outputs.double())
+
+
+def _true_and_others(outputs: Outputs, y: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """The true class's logit, and all logits with the true class's at minus infinity."""
+    _labels_only(y, name)
+    z = outputs.double()
+    return z.gather(1, y[:, None]).squeeze(1), z.scatter(1, y[:, None], -torch.inf)
+
+
+def _labels_only(y: Tensor, name: str) -> None:
+    if y.is_floating_point():
+        raise InputError(f"`{name}` is defined for class labels, and these records have quantities. Use `loss`.")

@@ -1,0 +1,95 @@
+"""Arrays that were paid for once: kept on disk under a key made of content, filled row by row."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A finished array on disk. A slice is read into memory when it is asked for, and not before."""
+
+    file: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(len(self))
+        size = int(np.prod(self.shape[1:], dtype=int))
+        flat = np.fromfile(
+            self.file, self.dtype, max(stop - start, 0) * size, offset=start * size * self.dtype.itemsize
+        )
+        return flat.reshape(-1, *self.shape[1:])
+
+
+class Store:
+    """A folder of arrays, one for each key; without a folder, a temporary one that ends with the store.
+
+    Rows are appended as they come, so that an interrupted run goes on where it was; a lock for each key keeps two
+    runs from writing the same array.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        if folder is None:
+            folder = tempfile.mkdtemp(prefix="privacy-meter-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (ignore := self.folder / ".gitignore").exists():
+            ignore.write_text("*\n")
+
+    def fill(self, key: str, rows: int, first: np.ndarray, batches: Callable[[int], Iterator[np.ndarray]]) -> Kept:
+        """The array under ``key``, made of what ``batches(done)`` yields from row ``done`` on where it is not whole.
+
+        Args:
+            key: of the content that the array follows from.
+            rows: how many rows the whole array has.
+            first: its first few rows, read anew: a kept array that disagrees with them is stale, and made again.
+        """
+        shape, dtype = (rows, *first.shape[1:]), first.dtype
+        stem = self.folder / key
+        with FileLock(stem.with_suffix(".lock")):
+            kept = Kept(stem.with_suffix(".rows"), shape, dtype)
+            done = self._rows_done(kept, first)
+            if done < rows:
+                with kept.file.open("r+b" if done else "wb") as file:
+                    file.seek(done * kept.dtype.itemsize * int(np.prod(shape[1:], dtype=int)))
+                    file.truncate()
+                    for batch in batches(done):
+                        file.write(np.ascontiguousarray(batch, dtype).tobytes())
+                        file.flush()
+                stem.with_suffix(".json").write_text(json.dumps({"shape": shape, "dtype": dtype.str}))
+        return kept
+
+    def _rows_done(self, kept: Kept, first: np.ndarray) -> int:
+        if not kept.file.exists():
+            return 0
+        row_bytes = kept.dtype.itemsize * int(np.prod(kept.shape[1:], dtype=int))
+        done = min(kept.file.stat().st_size // max(row_bytes, 1), kept.shape[0])
+        same = min(done, len(first))
+        fresh = np.allclose(kept[:same], first[:same], rtol=1e-4, atol=1e-6)
+        return done if fresh else 0
+
+
+def content_key(*parts: object) -> str:
+    """A name for this content: arrays by type, shape and bytes, everything else as it is written."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            digest.update(np.ascontiguousarray(part).view(np.uint8).data)
+        else:
+            digest.update(str(part).encode())
+        digest.update(b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Every attack of the table, against worlds in which the truth is known."""
+
+import inspect
+from dataclasses import replace
+from functools import partial
+
+import attacks
+import numpy as np
+import pytest
+import torch
+import worlds
+from scipy.stats import binom
+
+from ml_privacy_meter import membership
+from ml_privacy_meter.membership import MembershipGame, describe
+from ml_privacy_meter.risk import advantage, auc
+
+EACH = pytest.mark.parametrize("attack", [row[0] for row in attacks.ATTACKS], ids=describe)
+
+
+@pytest.fixture(scope="module")
+def leaky() -> MembershipGame:
+    return worlds.leaky()
+
+
+@pytest.mark.parametrize(("attack", "measure"), [row[:2] for row in attacks.ATTACKS], ids=describe)
+def test_finds_the_leak_where_there_is_one(leaky, attack, measure):
+    risk = measure(leaky.play(attack))
+    assert risk.low > risk.baseline
+
+
+@pytest.mark.parametrize(("attack", "count"), [(row[0], row[2]) for row in attacks.ATTACKS])
+def test_finds_nothing_where_there_is_nothing(attack, count):
+    """An interval of 95% may lie above chance in one of 40 worlds without a leak; not in more than luck explains."""
+    found = dict.fromkeys((auc, attacks.TPR_AT_5, advantage), 0)
+    for seed in range(count):
+        scores = worlds.blank(seed).play(attack)
+        for measure in found:
+            risk = measure(scores)
+            found[measure] += risk.low > risk.baseline
+    assert max(found.values()) <= binom.isf(0.01, count, 0.025)
+
+
+@EACH
+def test_follows_the_order_of_the_records(leaky, attack):
+    order = np.random.default_rng(0).permutation(len(leaky.member))
+    whole = leaky.view.records
+    moved = worlds.records(whole.x[order], whole.labels[order])
+    population = worlds.records(*worlds.draw(5)[:2])
+    here = replace(leaky.view, population=population)
+    there = replace(leaky.view, population=population, records=moved)
+    torch.testing.assert_close(attack(there), attack(here)[order])
+
+
+@EACH
+def test_answers_the_same_to_the_same_view(leaky, attack):
+    assert torch.equal(leaky.play(attack).score, leaky.play(attack).score)
+
+
+@EACH
+def test_scores_each_record_by_itself_and_not_by_who_else_is_asked_about(leaky, attack):
+    view = replace(leaky.view, population=worlds.records(*worlds.draw(5)[:2]))
+    some = replace(view, records=view.records.take(np.arange(0, 600, 7)))
+    torch.testing.assert_close(attack(some), attack(view)[::7])
+
+
+def test_every_public_attack_stands_in_the_table():
+    public = {n for n in membership.__all__ if "Sees: " in (getattr(membership, n).__doc__ or "")}
+    assert public == {getattr(a, "func", a).__name__ for a, *_ in attacks.ATTACKS}
+
+
+@pytest.mark.parametrize("attack", {getattr(a, "func", a) for a, *_ in attacks.ATTACKS}, ids=describe)
+def test_every_attack_says_what_it_sees_and_where_it_comes_from(attack):
+    text = inspect.getdoc(attack)
+    assert "\n\nSees: " in text
+    assert "\n\nSource: " in text
+
+
+def test_a_view_holds_no_truth(leaky):
+    """Whatever can be reached from a view by its fields: no tensor or array that equals the truth."""
+
+    def reached(thing, depth=4):
+        yield thing
+        if depth and hasattr(thing, "__dict__"):
+            for part in vars(thing).values():
+                yield from reached(part, depth - 1)
+
+    truth = leaky.member.numpy()
+    for part in reached(leaky.view):
+        if isinstance(part, np.ndarray | torch.Tensor) and tuple(part.shape) == truth.shape:
+            assert not np.array_equal(np.asarray(part).astype(bool), truth)
+
+
+def test_no_record_is_judged_by_what_was_learned_from_it():
+    """An attack that copies scores from the population finds nothing of its own there."""
+    game = worlds.blank()
+
+    @membership.needs_population
+    def recognised(view):
+        known = view.population.x[slice(0, len(view.population))]
+        asked = view.records.x[slice(0, len(view.records))]
+        return (torch.cdist(asked, known).amin(1) < 1e-6).double()
+
+    assert game.play(recognised).score.sum() == 0
+
+
+def test_an_attack_with_a_population_of_its_own_is_played_once():
+    game = worlds.blank()
+    x, y, _ = worlds.draw(77)
+    calls = []
+
+    @membership.needs_population
+    def counting(view):
+        calls.append(len(view.records))
+        return torch.zeros(len(view.records))
+
+    MembershipGame(replace(game.view, population=worlds.records(x, y)), game.member).play(counting)
+    assert calls == [600]
+    game.play(counting)
+    assert calls == [600, 120, 120, 120, 120, 120]
+
+
+def test_an_attack_is_described_by_its_settings():
+    from ml_privacy_meter.signals import entropy
+
+    assert describe(partial(membership.threshold, signal=entropy)) == "threshold(signal=entropy)"
+    assert describe(membership.gap) == "gap"
