@@ -1,0 +1,133 @@
+"""Is this audit valid? Each check answers one question about it; none asks the model."""
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.stats import chi2_contingency
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from ml_privacy_meter.findings import Check
+from ml_privacy_meter.risk.intervals import difference, wilson
+from ml_privacy_meter.risk.roc import auc
+from ml_privacy_meter.types import Scores
+
+SHIFT = "Do members and non-members differ without the model?"
+
+
+def blind(features: Float[Tensor, "records features"], member: Bool[Tensor, " records"], *, seed: int = 0) -> Scores:
+    """What a classifier that never asks the model makes of the records: its score of each, cross-fitted.
+
+    Gradient boosting on the features, of many the 32 that differ most (chosen within the folds) and 32 principal
+    components.
+
+    Source: Das et al., Blind Baselines Beat Membership Inference Attacks for Foundation Models, 2024.
+    """
+    width = features.shape[1]
+    seen = FunctionTransformer()
+    if width > 64:
+        seen = make_union(SelectKBest(_differences, k=32), PCA(32, random_state=seed))
+    trees = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=15, early_stopping=False, random_state=seed)
+    classifier = make_pipeline(StandardScaler(), seen, trees)
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    # One thread grows trees this small faster than two, which wait for each other.
+    with np.errstate(divide="ignore", invalid="ignore"), threadpool_limits(limits=1, user_api="openmp"):
+        score = cross_val_predict(classifier, features.numpy(), member.numpy(), cv=folds, method="predict_proba")
+    return Scores(torch.from_numpy(score[:, 1].astype(np.float64)), member)
+
+
+def _differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    varying = x.std(0) > 0
+    strength = np.zeros(x.shape[1])
+    strength[varying] = np.nan_to_num(f_classif(x[:, varying], y)[0], posinf=np.finfo(np.float64).max)
+    return strength
+
+
+def shift(blind_scores: Scores | None, *, confidence: float = 0.95) -> Check:
+    """Fails where the records alone tell members from non-members: then every figure measures that, too."""
+    if blind_scores is None:
+        return Check(SHIFT, False, "Not checked: the records' own features were not given.")
+    risk = auc(blind_scores, confidence=confidence)
+    said = f"A classifier on the records alone, which never asks the model, reaches an AUC of {risk.value or 0.5:.3f}"
+    said += f" [{risk.low:.3f}, {risk.high:.3f}]; chance is 0.5."
+    if risk.low <= 0.5:
+        return Check(SHIFT, True, said + " The two sets look alike.", risk=risk)
+    said += (
+        " Members and non-members come from different sources: an attack may tell them apart by that and not by the"
+        " model. Draw both at random from one source, or read the figures as upper limits."
+    )
+    return Check(SHIFT, False, said, voids=True, risk=risk)
+
+
+def duplicates(pairs: list[tuple[str, str]], non_members: int) -> Check:
+    """Fails where a record stands in both sets, by content; ``pairs`` are the ids."""
+    name = "Is any record both member and non-member?"
+    if not pairs:
+        return Check(name, True, "No record stands in both sets.")
+    also = len({other for _, other in pairs})
+    said = (
+        f"{also} of {non_members} non-members have the same content as a member. They hide a leak, since the model was"
+        " trained on them too. Remove them from the non-members."
+    )
+    return Check(name, False, said, voids=also > 0.5 * non_members, ids=tuple(f"{a} = {b}" for a, b in pairs[:20]))
+
+
+def class_mix(members: np.ndarray, others: np.ndarray) -> Check:
+    """Fails where the classes are mixed very differently in the two sets; arguments are the classes of the records."""
+    name = "Are the classes mixed alike in both sets?"
+    names, which = np.unique(np.concatenate([members, others]), return_inverse=True)
+    table = np.stack([np.bincount(part, minlength=len(names)) for part in np.split(which, [len(members)])])
+    if len(names) < 2:
+        return Check(name, True, "There is only one class.")
+    apart = np.abs(table[0] / len(members) - table[1] / len(others)) / 2
+    chance = chi2_contingency(table).pvalue
+    said = f"The shares of the {len(names)} classes differ by {100 * apart.sum():.1f}% in all (total variation)."
+    if apart.sum() < 0.1 or chance > 0.001:
+        return Check(name, True, said)
+    worst = names[apart.argmax()]
+    said += f" Most in class {worst!s}. An attack may score classes and not records. Draw both sets with the same mix."
+    return Check(name, False, said)
+
+
+def better_on_members(right: Float[Tensor, " records"], member: Bool[Tensor, " records"]) -> Check:
+    """Fails where the model is surely no better on the members; ``right`` says for each record how right, in [0, 1]."""
+    name = "Is the model at least as good on the members?"
+    counts = [(round(float(side.sum())), len(side)) for side in (right[member], right[~member])]
+    shares = (counts[0][0] / counts[0][1], counts[1][0] / counts[1][1])
+    _, high = difference(wilson(*counts[0]), wilson(*counts[1]), shares)
+    said = f"It is right on {100 * shares[0]:.1f}% of the members and {100 * shares[1]:.1f}% of the non-members."
+    if high >= 0 and shares[0] > 0:
+        return Check(name, True, said)
+    said += (
+        " That is not how a model treats its training records. Are the sets swapped, or the labels in another order?"
+    )
+    return Check(name, False, said, voids=True)
+
+
+def varied_scores(attack: str, scores: Scores) -> Check:
+    """Fails where an attack gives nearly every record the same score, though it is not one of two values by nature."""
+    name = f"Does {attack} tell records apart?"
+    values, counts = scores.score.unique(return_counts=True)  # type: ignore[no-untyped-call]
+    most = int(counts.max())
+    if len(values) == 1:
+        return Check(name, False, f"It gives all {most} records the score {float(values[0]):g}. It cannot find a leak.")
+    said = (
+        f"It gives {len(values)} different scores; the commonest to {100 * most / len(scores.truth):.1f}% of records."
+    )
+    if most <= 0.5 * len(scores.truth) or len(values) == 2:
+        return Check(name, True, said)
+    return Check(name, False, said + " Are the model's outputs rounded? Give them with all their digits, or as logits.")
+
+
+def repeatable(same: bool) -> Check:
+    """Fails where the model answered twice to the same records, and differently."""
+    name = "Does the model answer the same twice?"
+    if same:
+        return Check(name, True, "Yes.")
+    return Check(name, False, "No. Was it exported in training mode, with dropout? Its figures change from run to run.")

@@ -1,0 +1,96 @@
+"""Each check of validity fails where it should, and passes where it should."""
+
+import numpy as np
+import pytest
+import torch
+
+from ml_privacy_meter.risk import checks
+from ml_privacy_meter.types import Scores
+
+MEMBER = torch.arange(1000) < 500
+
+
+def features(seed: int, width: int, moved: float, columns: int = 1) -> torch.Tensor:
+    x = torch.randn(1000, width, generator=torch.Generator().manual_seed(seed))
+    x[:500, :columns] += moved
+    return x
+
+
+@pytest.mark.parametrize("width", [5, 300])
+def test_a_shift_in_one_column_is_found_and_voids_the_audit(width):
+    check = checks.shift(checks.blind(features(0, width, 1.0), MEMBER))
+    assert not check.passed
+    assert check.voids
+    assert check.risk.low > 0.6
+    assert f"AUC of {check.risk.value:.3f}" in check.says
+
+
+def test_sets_of_one_source_pass():
+    """An interval of 95% lies above chance in one of 40 draws."""
+    failed = [not checks.shift(checks.blind(features(seed, 8, 0.0), MEMBER)).passed for seed in range(12)]
+    assert sum(failed) <= 2
+
+
+def test_a_shift_in_spread_is_found_too():
+    x = features(0, 8, 0.0)
+    x[:500] *= 2
+    assert checks.shift(checks.blind(x, MEMBER)).voids
+
+
+def test_records_without_features_are_said_not_to_have_been_checked():
+    check = checks.shift(None)
+    assert not check.passed
+    assert not check.voids
+    assert "Not checked" in check.says
+
+
+def test_duplicates_are_counted_and_named():
+    assert checks.duplicates([], 10).passed
+    check = checks.duplicates([("a", "x"), ("b", "x"), ("b", "y")], 10)
+    assert not check.passed
+    assert not check.voids
+    assert "2 of 10 non-members" in check.says
+    assert check.ids == ("a = x", "b = x", "b = y")
+    assert checks.duplicates([("a", "x"), ("b", "y")], 3).voids
+
+
+def test_another_mix_of_classes_is_found():
+    rng = np.random.default_rng(0)
+    even, odd = rng.integers(0, 10, 1000), np.where(rng.random(1000) < 0.5, 3, rng.integers(0, 10, 1000))
+    assert checks.class_mix(even, rng.integers(0, 10, 1000)).passed
+    check = checks.class_mix(even, odd)
+    assert not check.passed
+    assert "Most in class 3" in check.says
+
+
+def test_a_hundred_classes_with_few_records_each_are_no_shift():
+    rng = np.random.default_rng(0)
+    assert checks.class_mix(rng.integers(0, 100, 300), rng.integers(0, 100, 300)).passed
+
+
+def test_a_model_that_is_worse_on_its_members_is_found():
+    right = torch.zeros(1000).double()
+    right[:400] = 1
+    right[500:900] = 1
+    assert checks.better_on_members(right, MEMBER).passed
+    right[500:980] = 1
+    check = checks.better_on_members(right, MEMBER)
+    assert check.voids
+    assert "80.0% of the members and 96.0%" in check.says
+
+
+def test_scores_that_are_nearly_all_the_same_are_found():
+    def of(values):
+        return Scores(values.double(), MEMBER)
+
+    assert checks.varied_scores("a", of(torch.randn(1000))).passed
+    assert checks.varied_scores("gap", of((torch.arange(1000) % 7 > 0).double())).passed
+    assert not checks.varied_scores("a", of(torch.zeros(1000))).passed
+    check = checks.varied_scores("a", of(torch.randn(1000).clamp(min=1)))
+    assert not check.passed
+    assert "rounded" in check.says
+
+
+def test_a_model_that_answers_twice_differently_is_found():
+    assert checks.repeatable(True).passed
+    assert not checks.repeatable(False).passed
