@@ -1,0 +1,166 @@
+"""How the outputs of a model are read as logits, or as quantities."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml_privacy_meter._checks import InputError
+
+# Probabilities that were rounded on their way, to three digits at worst, still sum to one within this each.
+_ROUNDED = 5e-4
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How raw outputs become logits or quantities.
+
+    Args:
+        says: how, in words.
+        columns: how many columns a record has after it.
+        of: raw outputs -> logits or quantities.
+    """
+
+    says: str
+    columns: int
+    of: Callable[[Tensor], Tensor]
+
+
+def tensor_of(raw: Any, records: int) -> Tensor:
+    """The outputs as one tensor with a row for each record.
+
+    Raises:
+        InputError: they are something else.
+    """
+    raw = getattr(raw, "logits", raw)
+    if isinstance(raw, Mapping) and "logits" in raw:
+        raw = raw["logits"]
+    if isinstance(raw, tuple) and len(raw) == 1:
+        raw = raw[0]
+    if not isinstance(raw, Tensor):
+        raw = _tensor(raw)
+    if raw.ndim == 0 or len(raw) != records:
+        raise InputError(
+            "A model must answer with one row for each record, found outputs of the shape "
+            f"{tuple(raw.shape)} for {records} records."
+        )
+    outputs: Tensor = raw
+    return outputs
+
+
+def finer(raw: Tensor) -> Tensor:
+    """The same numbers as float32 or float64."""
+    if raw.dtype in (torch.float32, torch.float64):
+        return raw
+    return raw.float() if raw.is_floating_point() else raw.double()
+
+
+def reading_of(outputs: Tensor, *, task: str, gives: str = "auto", shape: tuple[int, ...] = ()) -> Reading:
+    """How outputs like these are read.
+
+    Args:
+        outputs: raw outputs of some records of both sets.
+        task: "classes", "labels" or "regression".
+        gives: "logits" or "probabilities"; "auto" takes for probabilities what lies in [0, 1] and, for
+            classes, sums to one within what rounding to three digits does.
+        shape: of one record's quantities (regression).
+
+    Raises:
+        InputError: outputs of this shape cannot be read for this task, or are no probabilities as said.
+    """
+    if task == "regression":
+        return _quantities(outputs, shape)
+    if gives == "values":
+        raise InputError('Outputs that are quantities (`outputs = "values"`) need `task = "regression"`.')
+    if not outputs.is_floating_point():
+        raise InputError(
+            "A classifier must give logits or probabilities, found whole numbers as from one that gives "
+            f"labels only: {outputs[:3].tolist()}."
+        )
+    if outputs.ndim > 2:
+        raise InputError(
+            "A classifier must give one row of numbers for each record, found outputs of the shape "
+            f"{tuple(outputs.shape)}. Wrap the model so that it gives one number for each class."
+        )
+    columns = outputs[:, None] if outputs.ndim == 1 else outputs
+    single = columns.shape[1] == 1 and task == "classes"
+    likely = _probable(columns, sums=task == "classes" and not single)
+    if gives == "probabilities" and not likely:
+        raise InputError(
+            f"Probabilities must lie in [0, 1]{'' if single or task == 'labels' else ' and sum to one'}, "
+            "found the "
+            f'outputs {columns[0].tolist()} for the first record. Say `outputs = "logits"`.'
+        )
+    wide = columns.shape[1]
+    if likely and gives != "logits":
+        if single:
+            return Reading("one probability (the second class)", 2, _pair_of_probability)
+        if task == "labels":
+            return Reading(f"probabilities of {wide} labels", wide, _log_odds)
+        return Reading(f"probabilities of {wide} classes", wide, _log)
+    if single:
+        return Reading("one logit (the second class)", 2, _pair_of_logit)
+    return Reading(f"logits of {wide} {task}", wide, _rows)
+
+
+def _quantities(outputs: Tensor, shape: tuple[int, ...]) -> Reading:
+    if outputs[0].numel() != int(np.prod(shape)):
+        raise InputError(
+            "A regressor must give as many numbers as a label has, found outputs of the shape "
+            f"{tuple(outputs.shape[1:])} and labels of the shape {shape} for each record."
+        )
+    return Reading("quantities", outputs[0].numel(), lambda raw: raw.reshape(len(raw), *shape))
+
+
+def _probable(columns: Tensor, *, sums: bool) -> bool:
+    inside = bool(((columns >= 0) & (columns <= 1)).all())
+    slack = max(1e-3, _ROUNDED * columns.shape[1]) + 1e-6
+    return inside and (not sums or bool(((columns.double().sum(dim=1) - 1).abs() <= slack).all()))
+
+
+def _rows(raw: Tensor) -> Tensor:
+    return raw.reshape(len(raw), -1)
+
+
+def _pair_of_logit(raw: Tensor) -> Tensor:
+    # softmax([0, z]) is exactly sigmoid(z)
+    logit = raw.reshape(-1)
+    return torch.stack([torch.zeros_like(logit), logit], dim=1)
+
+
+def _pair_of_probability(raw: Tensor) -> Tensor:
+    probability = raw.reshape(-1)
+    return torch.stack([_log_rest(probability), _log(probability)], dim=1)
+
+
+def _log_odds(raw: Tensor) -> Tensor:
+    probability = _rows(raw)
+    return _log(probability) - _log_rest(probability)
+
+
+def _log(probability: Tensor) -> Tensor:
+    # rounding may leave probabilities a little below zero
+    return probability.clamp(min=torch.finfo(probability.dtype).tiny).log()
+
+
+def _log_rest(probability: Tensor) -> Tensor:
+    # what lies nearer to one than half a step of the numbers there has been rounded to one
+    return (1 - probability).clamp(min=torch.finfo(probability.dtype).eps / 2).log()
+
+
+def _tensor(raw: Any) -> Tensor:
+    if not isinstance(raw, tuple | Mapping):
+        try:
+            array = np.asarray(raw)
+        except ValueError:  # rows of different lengths
+            array = np.empty(0, dtype=object)
+        if array.dtype.kind in "biuf":
+            return torch.from_numpy(np.array(array))
+    size = f" of {len(raw)}" if hasattr(raw, "__len__") else ""
+    raise InputError(
+        f"A model must answer with one array of numbers, found a {type(raw).__name__}{size}. Wrap it in a "
+        "function that returns the logits or probabilities alone."
+    )
