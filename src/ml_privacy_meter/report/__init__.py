@@ -1,0 +1,6 @@
+"""What an audit found, to read in Python, in a terminal, or as a folder to file."""
+
+from ml_privacy_meter.report.folder import check_folder
+from ml_privacy_meter.report.report import Report
+
+__all__ = ["Report", "check_folder"]

@@ -1,0 +1,115 @@
+"""The page's charts, as Vega-Lite.
+
+Colours are the page's own, by name, so that they follow it into the dark and to print.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from ml_privacy_meter.report import words
+from ml_privacy_meter.report.document import Document
+
+Spec = dict[str, Any]
+
+MEMBERS, OTHERS, CURVE, INK, FAINT = (f"var(--{name})" for name in ("members", "others", "curve", "ink", "faint"))
+FONT = "system-ui, sans-serif"
+GROUPS = 30
+
+CONFIG: Spec = {
+    "background": None,
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "gridColor": "var(--grid)",
+        "domainColor": FAINT,
+        "tickColor": FAINT,
+        "titleFontWeight": "normal",
+        "titleFontSize": 12,
+        "labelFontSize": 11,
+    },
+    "legend": {"labelColor": INK, "labelFontSize": 12, "title": None, "orient": "top"},
+}
+
+
+def roc(found: Document, *, logarithmic: bool) -> Spec:
+    """The ROC beside the diagonal, on which an attack lies that learns nothing."""
+    floor = _floor(found["roc"])
+    rates = [
+        {"FPR": max(fpr, floor) if logarithmic else fpr, "TPR": max(tpr, floor) if logarithmic else tpr}
+        for fpr, tpr in zip(found["roc"]["fpr"], found["roc"]["tpr"], strict=True)
+    ]
+    ends = [floor, 1] if logarithmic else [0, 1]
+    scale = alt.Scale(type="log" if logarithmic else "linear", domain=ends, nice=False)
+    ticks = [10.0**power for power in range(round(math.log10(floor)), 1)] if logarithmic else [0, 0.25, 0.5, 0.75, 1]
+    # Binary fractions would print 0.1% as 0.10000000000000001%.
+    axis: Spec = {"values": ticks, "labelExpr": "format(datum.value * 100, '~g') + '%'", "labelOverlap": True}
+    x = alt.X("FPR:Q", scale=scale, axis=alt.Axis(title="false positive rate", **axis))
+    y = alt.Y("TPR:Q", scale=scale, axis=alt.Axis(title="true positive rate", **axis))
+    diagonal = [{"FPR": end, "TPR": end} for end in ends]
+    chance = alt.Chart(alt.InlineData(values=diagonal)).mark_line(stroke=FAINT, strokeDash=[4, 4], strokeWidth=1.5)
+    curve = alt.Chart(alt.InlineData(values=rates)).mark_line(stroke=CURVE, strokeWidth=2.5, clip=True)
+    return _finish(alt.layer(chance.encode(x=x, y=y), curve.encode(x=x, y=y)), height=280)
+
+
+def histogram(found: Document) -> Spec:
+    """The share of the members, and that of the non-members, whose score falls into each bin."""
+    edges, members, others = (found["histogram"][key] for key in ("edges", "members", "non_members"))
+    width = edges[2] - edges[1] if len(edges) > 3 else edges[1] - edges[0]
+    # The outermost bins reach to the extremes: they are drawn as wide as the others.
+    ends = [edges[1] - width, *edges[1:-1], edges[-2] + width]
+    values = [
+        {"from": ends[place], "to": ends[place + 1], "share": number / max(sum(side), 1), "set": name}
+        for name, side in (("non-members", others), ("members", members))
+        for place, number in enumerate(side)
+    ]
+    colour = alt.Scale(domain=["members", "non-members"], range=[MEMBERS, OTHERS])
+    encoding: Spec = {
+        "x": alt.X(
+            "from:Q", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(title="score", grid=False, tickCount=8)
+        ),
+        "x2": alt.X2("to:Q"),
+        "y2": alt.datum(0),
+        "y": alt.Y("share:Q", stack=None, axis=alt.Axis(title="share of the set", format="~%", tickCount=5)),
+        "color": alt.Color("set:N", scale=colour),
+    }
+    bars = alt.Chart(alt.InlineData(values=values)).mark_bar(fillOpacity=0.5, strokeWidth=0, binSpacing=0)
+    return _finish(bars.encode(**encoding), height=220)
+
+
+def groups(shown: Sequence[Document], name: str) -> Spec:
+    """One figure of each group as a dot with its interval, in the order given, beside the baseline."""
+    risks = [(group["value"], words.named(group["risks"], name)) for group in shown]
+    values = [
+        {"group": group, "low": risk["low"], "value": risk["value"], "high": risk["high"], "said": words.figure(risk)}
+        for group, risk in risks
+        if risk is not None
+    ]
+    baseline = next(risk["baseline"] for _, risk in risks if risk is not None)
+    order = [value["group"] for value in values]
+    y = alt.Y("group:N", sort=order, axis=alt.Axis(title=None, labelLimit=130, grid=True, ticks=False, domain=False))
+    percent: Spec = {"labelExpr": "format(datum.value * 100, '~g') + '%'"} if words.in_per_cent(name) else {}
+    x = alt.X("low:Q", scale=alt.Scale(zero=False, padding=10), axis=alt.Axis(title=name, tickCount=5, **percent))
+    base = alt.Chart(alt.InlineData(values=values))
+    tooltip = [alt.Tooltip("group:N"), alt.Tooltip("said:N", title=name)]
+    interval = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(y=y, x=x, x2="high:Q")
+    dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(y=y, x="value:Q", tooltip=tooltip)
+    chance = alt.Chart(alt.InlineData(values=[{"baseline": baseline}])).mark_rule(stroke=FAINT, strokeDash=[4, 4])
+    return _finish(alt.layer(chance.encode(x="baseline:Q"), interval, dot), height=24 * len(values))
+
+
+def _floor(curve: Document) -> float:
+    """The power of ten below the smallest rate that the counts can show, where the logarithmic axes begin."""
+    smallest = min(rate for side in (curve["fpr"], curve["tpr"]) for rate in side if rate > 0)
+    return float(10.0 ** math.floor(math.log10(smallest) - 1e-9))
+
+
+def _finish(chart: Any, height: Any) -> Spec:
+    spec: Spec = chart.properties(width="container", height=height).to_dict()
+    # What the user's own Altair theme says is none of the report's business, and neither is an address.
+    spec.pop("$schema", None)
+    return spec | {"config": CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}

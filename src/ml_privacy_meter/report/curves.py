@@ -1,0 +1,63 @@
+"""Pictures of scores, as numbers."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ml_privacy_meter.types import Scores
+
+POINTS = 500
+BINS = 40
+
+
+def roc(scores: Scores) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """False and true positive rates, from (0, 0) to (1, 1).
+
+    One point a distinct score, so that ties move together. At most 500 are kept, more of them where the false
+    positive rate is low.
+    """
+    distinct, place = np.unique(scores.score.double().numpy(), return_inverse=True)
+    truth = scores.truth.numpy()
+    fpr = _share_above(place[~truth], len(distinct))
+    tpr = _share_above(place[truth], len(distinct))
+    keep = _thin(fpr, tpr)
+    return fpr[keep], tpr[keep]
+
+
+def _share_above(place: Int[np.ndarray, " trials"], distinct: int) -> Float[np.ndarray, " thresholds"]:
+    above = np.bincount(place, minlength=distinct)[::-1].cumsum()
+    return np.concatenate([[0.0], above / len(place)])
+
+
+def _thin(fpr: Float[np.ndarray, " thresholds"], tpr: Float[np.ndarray, " thresholds"]) -> Int[np.ndarray, " points"]:
+    last = len(fpr) - 1
+    if last < POINTS:
+        return np.arange(last + 1)
+    lowest = fpr[fpr > 0][0]
+    # The last point at or below each rate: the height that the curve has reached there.
+    across = np.concatenate([[0.0], np.geomspace(lowest, 1, POINTS // 2), np.linspace(0, 1, POINTS // 4)])
+    up = np.linspace(0, 1, POINTS // 4 - 4)
+    chosen: list[np.ndarray] = [
+        np.searchsorted(fpr, across, side="right") - 1,
+        np.searchsorted(tpr, up, side="right") - 1,
+        np.array([0, last]),
+    ]
+    return np.unique(np.concatenate(chosen).clip(0, last))
+
+
+def histogram(scores: Scores) -> tuple[Float[np.ndarray, " edges"], Int[np.ndarray, " bins"], Int[np.ndarray, " bins"]]:
+    """Edges of the bins, and the members and non-members in each.
+
+    The inner bins are equally wide. The outermost reach to the lowest and the highest score, so that a few
+    scores far out do not squeeze the others into one bin.
+    """
+    score = scores.score.double().numpy()
+    low, high = np.quantile(score, [0.002, 0.998])
+    if high == low:
+        low, high = score.min(), score.max()
+    if high == low:
+        low, high = low - max(0.5, abs(low) / 1e6), high + max(0.5, abs(high) / 1e6)
+    edges = np.linspace(low, high, BINS + 1)
+    edges[0], edges[-1] = min(score.min(), low), max(score.max(), high)
+    members, _ = np.histogram(scores.members.numpy(), edges)
+    others, _ = np.histogram(scores.others.numpy(), edges)
+    return edges, members, others

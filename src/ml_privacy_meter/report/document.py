@@ -1,0 +1,135 @@
+"""The report as JSON holds it; page, summary and table are made of this and of nothing else."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.report.curves import histogram, roc
+from ml_privacy_meter.types import Scores
+
+SCHEMA = "ml-privacy-meter/report"
+VERSION = 1
+EXPOSED = 20
+ASIDE = ("times", "paths")
+
+Document = dict[str, Any]
+
+
+def document(
+    findings: Sequence[Finding], checks: Sequence[Check], records: pd.DataFrame, about: Mapping[str, Any]
+) -> Document:
+    """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
+    plain = _plain(about)
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "about": {key: value for key, value in plain.items() if key not in ASIDE},
+        "checks": [_check(check) for check in checks],
+        "findings": [_finding(finding) for finding in findings],
+        "exposed": _exposed(records),
+        **{key: plain.get(key) or {} for key in ASIDE},
+    }
+
+
+def dump(content: Document) -> str:
+    """The document as text, the same for the same content, with one line for each list of numbers."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    # A string of JSON holds no line break, so this finds lists of numbers and nothing that a user wrote.
+    lists = re.compile(r"\[\n[-+.\deE,\s]+\]")
+    return lists.sub(lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", text) + "\n"
+
+
+def _finding(finding: Finding) -> Document:
+    said = {
+        "attack": finding.attack,
+        "says": finding.says,
+        "sees": finding.sees,
+        "failed": finding.failed,
+        "risks": [_risk(risk) for risk in finding.risks],
+        "groups": [_group(group) for group in finding.groups],
+    }
+    return said | _pictures(finding.scores)
+
+
+def _pictures(scores: Scores | None) -> Document:
+    if scores is None:
+        return {"roc": None, "histogram": None}
+    fpr, tpr = roc(scores)
+    edges, members, others = histogram(scores)
+    return {
+        "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},
+        "histogram": {"edges": edges.tolist(), "members": members.tolist(), "non_members": others.tolist()},
+    }
+
+
+def _group(group: Group) -> Document:
+    return {
+        "column": group.column,
+        "value": group.value,
+        "members": int(group.members),
+        "non_members": int(group.non_members),
+        "risks": [_risk(risk) for risk in group.risks],
+    }
+
+
+def _risk(risk: Risk) -> Document:
+    return {
+        "name": risk.name,
+        "value": _plain(risk.value),
+        "low": _plain(risk.low),
+        "high": _plain(risk.high),
+        "baseline": _plain(risk.baseline),
+        "trials": int(risk.trials),
+        "ceiling": _plain(risk.ceiling),
+        "surely": _plain(risk.surely),
+        "note": risk.note,
+    }
+
+
+def _check(check: Check) -> Document:
+    return {
+        "name": check.name,
+        "passed": bool(check.passed),
+        "voids": bool(check.voids),
+        "says": check.says,
+        "risk": None if check.risk is None else _risk(check.risk),
+        "ids": [str(one) for one in check.ids],
+    }
+
+
+def _exposed(records: pd.DataFrame) -> list[Document]:
+    """The members with the highest membership probability; ties go by the score, then by the order."""
+    members = records[records["member"].astype(bool) & records["membership_probability"].notna()]
+    first = members.sort_values(["membership_probability", "score"], ascending=False, kind="stable")[:EXPOSED]
+    classes = first["class"].astype(str) if "class" in first else [None] * len(first)
+    return [
+        {"id": str(name), "class": kind, "membership_probability": float(probability), "attack": str(attack)}
+        for name, kind, probability, attack in zip(
+            first["id"], classes, first["membership_probability"], first["attack"], strict=True
+        )
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """``value`` in what JSON has: a number that is not finite becomes null."""
+    match value:
+        case Mapping():
+            return {str(key): _plain(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case np.generic():
+            return _plain(value.item())
+        case float():
+            return value if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case Path():
+            return str(value)
+    raise TypeError(f"What a report says of itself must fit into JSON, found {type(value).__name__}: {value!r:.80}")

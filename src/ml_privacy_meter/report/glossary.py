@@ -1,0 +1,78 @@
+"""What each word and figure of a report means, in a sentence that needs no statistics."""
+
+from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.words import fpr_of
+
+FIGURES = {
+    "AUC": (
+        "How often the attack puts a training record above another record, over all such pairs. 0.5 is a "
+        "coin; 1 is an attack that is never wrong. It is an average: a low AUC can hide a few records that "
+        "are fully exposed."
+    ),
+    "balanced accuracy": (
+        "The share of right answers when half of the records asked about are training records. 50% is a coin."
+    ),
+    "advantage": (
+        "The share of training records that are called so, less the share of other records that are called "
+        "so. 0% is an attack that learns nothing, 100% one that is never wrong."
+    ),
+    "power": (
+        "The share of training records that the attack calls training records, where each half of the "
+        "records sets the threshold for the other half. The baseline is what the same number of random "
+        "accusations would reach."
+    ),
+    "error": (
+        "The share of other records that the attack wrongly calls training records, at the thresholds of "
+        "the power. A good attack has an error below the baseline."
+    ),
+    "epsilon": (
+        "A lower bound on the ε of differential privacy: training that guarantees a smaller ε could not "
+        "have leaked as much as was seen."
+    ),
+}
+
+WORDS = {
+    "Member, non-member": (
+        "A record that the model was trained on; one that it was not. The audit knows which; an attack guesses."
+    ),
+    "Score": "An attack’s answer for one record. Higher says “training record”.",
+    "Baseline (without the model)": (
+        "What somebody reaches who has not seen the model at all. Only what lies above it is a leak of the model."
+    ),
+    "Interval": (
+        "In brackets. Were the audit repeated on other records of the same kind, intervals made like this "
+        "would hold the true figure {confidence} of the time. Each interval speaks for one figure: of many "
+        "figures, a few lie outside of theirs by chance. The verdict, and figures in bold, count only what "
+        "stays above the baseline when the confidence is shared out over all attacks and figures."
+    ),
+    "Not resolvable": ("There are too few records to measure so small a rate. It does not mean that the rate is low."),
+    "Membership probability": (
+        "How probable an attack’s score makes it that the record was a training record, if training "
+        "records and others were equally many: 50% says nothing. The scale is learned from other records "
+        "than the one it is given to."
+    ),
+    "Ceiling": (
+        "The most that a claimed guarantee allows. A figure above it refutes the claim, or the audit is wrong."
+    ),
+}
+
+
+def glossary(document: Document) -> list[tuple[str, str]]:
+    """Each word and what it means; of the figures, those that the report holds."""
+    names = dict.fromkeys(risk["name"] for finding in document["findings"] for risk in finding["risks"])
+    figures = [(name, meaning(name)) for name in names]
+    confidence = f"{100 * document['about']['confidence']:.4g}%"
+    words = [(word, says.replace("{confidence}", confidence)) for word, says in WORDS.items()]
+    return [(name, says) for name, says in figures if says] + words
+
+
+def meaning(name: str) -> str:
+    """What a figure says; empty for one that is not known here."""
+    fpr = fpr_of(name)
+    if fpr is not None:
+        return (
+            "The share of training records that the attack recognises when it may wrongly accuse "
+            f"{100 * fpr:.4g}% (1 in {round(1 / fpr):,}) of the other records."
+        )
+    known = [key for key in FIGURES if key in name]
+    return FIGURES[max(known, key=len)] if known else ""

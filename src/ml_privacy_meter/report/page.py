@@ -1,0 +1,137 @@
+"""The report as one page, which opens from disk and asks nothing of any network."""
+
+import json
+from functools import cache
+from typing import Any
+
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from ml_privacy_meter.report import about, charts, glossary, words
+from ml_privacy_meter.report.document import Document
+
+ROWS = 200  # of a table of groups; report.json holds them all
+
+
+def page(document: Document) -> str:
+    """The page, as HTML. Whatever a user wrote is shown as text."""
+    names = words.headline(document["findings"])
+    sections = [_section(number, found, names) for number, found in enumerate(document["findings"], 1)]
+    specs = {chart["key"]: chart["spec"] for section in sections for chart in section["charts"]}
+    return _template().render(
+        document=document,
+        words=words,
+        names=names,
+        baselines={name: words.baseline(document["findings"], name) for name in names},
+        verdict=words.verdict(document),
+        failing=words.failing(document),
+        sections=sections,
+        glossary=glossary.glossary(document),
+        about=about.lines(document),
+        specs=_json(specs),
+        bundle=_bundle() if specs else "",
+    )
+
+
+def _section(number: int, found: Document, names: list[str]) -> Document:
+    key = f"attack-{number}"
+    columns = [_column(f"{key}-{place}", *column) for place, column in enumerate(_columns(found))]
+    drawn = [chart for column in columns for chart in column["charts"]]
+    pictures = [] if found["roc"] is None else _pictures(key, found)
+    ceilings = any(risk["ceiling"] is not None for risk in found["risks"])
+    return {
+        **found,
+        "key": key,
+        "pictures": pictures,
+        "columns": columns,
+        "sees": found["sees"][:1].upper() + found["sees"][1:],
+        "ceilings": ceilings,
+        "remarks": any(words.remark(risk) for risk in found["risks"]),
+        "charts": pictures + drawn,
+    }
+
+
+def _pictures(key: str, found: Document) -> list[Document]:
+    said = "; ".join(f"{risk['name']} {words.figure(risk)}" for risk in found["risks"][:5])
+    attack = found["attack"]
+    return [
+        _chart(
+            f"{key}-linear",
+            charts.roc(found, logarithmic=False),
+            "ROC, linear axes. The dashed diagonal is chance.",
+            f"ROC curve of {attack} on linear axes. {said}",
+        ),
+        _chart(
+            f"{key}-log",
+            charts.roc(found, logarithmic=True),
+            "ROC, logarithmic axes: what happens at small errors. Rates of zero lie on the edge.",
+            f"ROC curve of {attack} on logarithmic axes. {said}",
+        ),
+        _chart(
+            f"{key}-histogram",
+            charts.histogram(found),
+            "Scores of members and of non-members. The less the two overlap, the more the model leaks. "
+            "The outermost bars hold all scores beyond them.",
+            f"Histogram of the scores of {attack}, members against non-members.",
+        ),
+    ]
+
+
+def _columns(found: Document) -> list[tuple[str, list[Document]]]:
+    names = dict.fromkeys(group["column"] for group in found["groups"])
+    return [(name, [group for group in found["groups"] if group["column"] == name]) for name in names]
+
+
+def _column(key: str, name: str, found: list[Document]) -> Document:
+    """The groups of one column, the most exposed first; what cannot be resolved comes last."""
+    figures = list(dict.fromkeys(risk["name"] for group in found for risk in group["risks"]))
+    known = {risk["name"] for group in found for risk in group["risks"] if risk["value"] is not None}
+    figure = "AUC" if "AUC" in known else next((one for one in figures if one in known), None)
+    value = [(words.named(group["risks"], figure or "") or {"value": None})["value"] for group in found]
+    order = sorted(range(len(found)), key=lambda row: -2.0 if value[row] is None else value[row], reverse=True)
+    ranked = [found[row] for row in order]
+    shown = ranked[: min(charts.GROUPS, sum(one is not None for one in value))]
+    drawn = []
+    if figure is not None:
+        caption = (
+            f"{figure} by {name}, highest first, with intervals: {len(shown)} of {len(found):,} groups; "
+            "those left out are lower, or too small to resolve. The dashed line is chance."
+            if len(shown) < len(found)
+            else f"{figure} by {name}, highest first, with intervals. The dashed line is chance."
+        )
+        drawn = [_chart(key, charts.groups(shown, figure), caption, f"{caption} The table holds the figures.")]
+    return {"name": name, "groups": ranked[:ROWS], "total": len(found), "figures": figures, "charts": drawn}
+
+
+def _chart(key: str, spec: charts.Spec, caption: str, alternative: str) -> Document:
+    return {"key": key, "spec": spec, "caption": caption, "alternative": alternative}
+
+
+def _json(content: Any) -> Markup:
+    """JSON that no HTML parser can take for the end of a script, whatever a user's group is called."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # Nothing in it can leave the script block now.
+
+
+def _bundle() -> Markup:
+    """The charts' library: Vega, Vega-Lite and Vega-Embed."""
+    return Markup(_javascript().replace("</script", "<\\/script"))
+
+
+@cache
+def _javascript() -> str:
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+
+
+@cache
+def _template() -> jinja2.Template:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ml_privacy_meter.report", "template"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("page.html")

@@ -1,0 +1,100 @@
+"""The report of an audit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.findings import Check, Finding, Risk
+from ml_privacy_meter.report import folder as folders
+from ml_privacy_meter.report.document import Document, document, dump
+from ml_privacy_meter.report.terminal import table
+from ml_privacy_meter.report.words import count, failing, verdict
+
+COLUMNS = ("id", "member", "membership_probability", "attack", "score")
+ABOUT = ("version", "seed", "confidence", "members", "non_members")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """What an audit found, to read in Python or to save as a folder.
+
+    Args:
+        records: one row a record: ``id``, ``member``, ``class`` (absent for regression), the group columns,
+            ``membership_probability``, ``attack`` and ``score`` (the attack that gave it, and what that
+            said), and ``score: <attack>`` for each attack.
+        about: how it was measured, in what JSON can hold. ``times`` and ``paths`` hold all that
+            differs between two runs of one audit.
+
+    Raises:
+        InputError: a column of the records is missing, or an attack's scores are not those of the records.
+    """
+
+    findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
+    records: pd.DataFrame
+    about: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
+            missing = [name for name in needed if name not in held]
+            if missing:
+                raise InputError(f"A report's `{what}` needs {', '.join(needed)}: {missing} is missing.")
+        for finding in self.findings:
+            if finding.scores is not None and len(finding.scores.truth) != len(self.records):
+                raise InputError(
+                    f"An attack scores every record of its report once: `{finding.attack}` has "
+                    f"{len(finding.scores.truth)} scores of {len(self.records)} records."
+                )
+
+    @property
+    def risks(self) -> dict[str, dict[str, Risk]]:
+        """Each attack's figures by their names: ``risks["threshold"]["TPR@1%FPR"]``."""
+        return {finding.attack: {risk.name: risk for risk in finding.risks} for finding in self.findings}
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The attacks that did not run to their end."""
+        return tuple(finding for finding in self.findings if finding.failed)
+
+    def save(self, folder: str | Path) -> Path:
+        """The folder, now with ``report.json``, ``report.md``, ``index.html`` and ``records.parquet``.
+
+        The folder appears whole or not at all.
+
+        Raises:
+            InputError: the folder holds something else than an earlier report; nothing is written then.
+        """
+        # The page's libraries take a second to import; who reads the figures in Python need not wait.
+        from ml_privacy_meter.report.markdown import markdown
+        from ml_privacy_meter.report.page import page
+
+        folders.check_folder(folder)
+        found = self._document
+        files = {
+            "report.json": dump(found).encode(),
+            "report.md": markdown(found).encode(),
+            "index.html": page(found).encode(),
+            "records.parquet": self.records.reset_index(drop=True).to_parquet(None, index=False),
+        }
+        return folders.write(folder, files)
+
+    def table(self) -> Table:
+        """The figures of each attack, for a terminal; what speaks against the audit stands first."""
+        return table(self._document)
+
+    @cached_property
+    def _document(self) -> Document:
+        return document(self.findings, self.checks, self.records, self.about)
+
+    def __repr__(self) -> str:
+        return f"<Report: {count(len(self.findings), 'attack')}, {count(len(self.records), 'record')}>"
+
+    def __str__(self) -> str:
+        found = self._document
+        return "\n".join([*(f"! {check['name']} {check['says']}" for check in failing(found)), verdict(found)])

@@ -1,0 +1,53 @@
+"""The report as a table for the terminal."""
+
+from rich.table import Table
+from rich.text import Text
+
+from ml_privacy_meter.report import words
+from ml_privacy_meter.report.document import Document
+
+
+def table(document: Document) -> Table:
+    """One row an attack, one column a figure; above it the checks that failed, below it the verdict."""
+    names = words.headline(document["findings"])
+    made = Table(
+        title=_warnings(document),
+        title_justify="left",
+        title_style="",
+        caption=Text(words.verdict(document)),
+        caption_justify="left",
+        caption_style="",
+    )
+    made.add_column("attack", overflow="fold")
+    for name in names:
+        made.add_column(name, justify="right")
+    for finding in document["findings"]:
+        made.add_row(*_row(finding, names))
+    if names:
+        made.add_section()
+        made.add_row("without the model", *(words.baseline(document["findings"], name) for name in names), style="dim")
+    return made
+
+
+def _warnings(document: Document) -> Text | None:
+    failed = words.failing(document)
+    lines = [Text.assemble((f"! {check['name']} ", "bold red"), check["says"]) for check in failed]
+    lines += [
+        Text.assemble((f"! {finding['attack']} failed: ", "bold red"), finding["failed"])
+        for finding in document["findings"]
+        if finding["failed"]
+    ]
+    return Text("\n").join(lines) if lines else None
+
+
+def _row(finding: Document, names: list[str]) -> list[Text]:
+    attack = Text(finding["attack"])
+    if finding["failed"]:
+        return [attack, *(Text("failed", "red") for _ in names)]
+    risks = [words.named(finding["risks"], name) for name in names]
+    return [attack, *(Text("–") if risk is None else _cell(risk) for risk in risks)]
+
+
+def _cell(risk: Document) -> Text:
+    shown = f"{words.figure(risk)}".replace(" [", "\n[")
+    return Text(shown, "bold" if words.leaks(risk) else "")

@@ -1,0 +1,204 @@
+"""How figures are written and what is said of them: page, summary and terminal share these words.
+
+Everything here takes parts of the document that `report.json` holds.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ml_privacy_meter.report.document import Document
+
+# Figures that are not shares of records, and so not written in per cent.
+DECIMAL = ("AUC", "epsilon")
+
+
+def count(number: int, what: str) -> str:
+    """ "1 record", "4,000 records"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def value(name: str, number: float | None) -> str:
+    """One figure: "5.3%", and "0.543" for what is not a share."""
+    return "–" if number is None else _digits(name, [number])[0] + ("%" if in_per_cent(name) else "")
+
+
+def stated(name: str, number: float | None) -> str:
+    """A number that was not measured, in as few digits as it has: "1%", "0.5"."""
+    if number is None:
+        return "–"
+    return f"{100 * number:.3g}%" if in_per_cent(name) else f"{number:.3g}"
+
+
+def interval(risk: Document) -> str:
+    """ "[4.1, 6.9]", in the unit of `value`; empty where nothing was resolved."""
+    if risk["value"] is None or risk["low"] is None or risk["high"] is None:
+        return ""
+    low, high = _digits(risk["name"], [risk["value"], risk["low"], risk["high"]])[1:]
+    return f"[{low}, {high}]"
+
+
+def figure(risk: Document) -> str:
+    """ "5.3% [4.1, 6.9]", or "not resolvable"."""
+    if risk["value"] is None:
+        return "not resolvable"
+    return f"{value(risk['name'], risk['value'])} {interval(risk)}".strip()
+
+
+def probability(share: float) -> str:
+    """A probability in per cent, never rounded to certainty: "97.0%", "> 99.9%"."""
+    if share > 0.9995:
+        return "> 99.9%"
+    return f"{share:.1%}"
+
+
+def remark(risk: Document) -> str:
+    """What must be said beside a figure, if anything."""
+    over = risk["ceiling"] is not None and risk["low"] is not None and risk["low"] > risk["ceiling"]
+    claim = "Above its ceiling: the claimed guarantee does not hold, or the audit is wrong." if over else ""
+    return " ".join(filter(None, [claim, risk["note"]]))
+
+
+def leaks(risk: Document | None) -> bool:
+    """Whether the figure surely lies above what an adversary without the model reaches.
+
+    Surely: also if it is the highest of all figures in the report, where that is known.
+    """
+    if risk is None or risk["name"] == "error" or risk["value"] is None or risk["baseline"] is None:
+        return False
+    low = risk["low"] if risk["surely"] is None else risk["surely"]
+    return low is not None and bool(low > risk["baseline"])
+
+
+def failing(document: Document) -> list[Document]:
+    """The checks that were not passed, those first that void the audit."""
+    failed = [check for check in document["checks"] if not check["passed"]]
+    return sorted(failed, key=lambda check: not check["voids"])
+
+
+def named(risks: Iterable[Document], name: str) -> Document | None:
+    return next((risk for risk in risks if risk["name"] == name), None)
+
+
+def headline(findings: Sequence[Document]) -> list[str]:
+    """The figures by which attacks are compared: AUC and the true positive rates, or whatever there is."""
+    names = list(dict.fromkeys(risk["name"] for finding in findings for risk in finding["risks"]))
+    return [name for name in names if name == "AUC" or fpr_of(name) is not None] or names[:4]
+
+
+def baseline(findings: Iterable[Document], name: str) -> str:
+    """What is reached without the model; several values where the attacks differ in it."""
+    risks = [named(finding["risks"], name) for finding in findings]
+    return " / ".join(dict.fromkeys(stated(name, risk["baseline"]) for risk in risks if risk is not None))
+
+
+def in_per_cent(name: str) -> bool:
+    return not name.startswith(DECIMAL)
+
+
+def fpr_of(name: str) -> float | None:
+    """0.01 of "TPR@1%FPR"; None for other figures."""
+    found = re.fullmatch(r"TPR@([\d.]+)%FPR", name)
+    return float(found[1]) / 100 if found else None
+
+
+def verdict(document: Document) -> str:
+    """What the audit found, in a plain sentence or two, with its uncertainty."""
+    ran = [finding for finding in document["findings"] if not finding["failed"]]
+    if not ran:
+        return "No attack ran to its end: this report says nothing about the model."
+    strongest = max(ran, key=_strength)
+    found = _leak(strongest, document) if _leaking(strongest) else _nothing(strongest, document)
+    if any(check["voids"] for check in failing(document)):
+        return (
+            "This audit does not measure the model as it stands: a check on which its figures hang has "
+            f"failed (see “Read this first”). Taken at face value, its figures would say: {found}"
+        )
+    return found
+
+
+def _strength(finding: Document) -> tuple[bool, float, float]:
+    auc = named(finding["risks"], "AUC") or {"value": None}
+    known = auc["value"] is not None and auc["low"] is not None
+    return bool(_leaking(finding)), auc["low"] if known else 0.0, auc["value"] if known else 0.0
+
+
+def _leaking(finding: Document) -> list[Document]:
+    return [risk for risk in finding["risks"] if risk["name"] in headline([finding]) and leaks(risk)]
+
+
+def _leak(finding: Document, document: Document) -> str:
+    above = _leaking(finding)
+    rates = [risk for risk in above if fpr_of(risk["name"]) is not None]
+    if not rates:
+        return _ranking(finding, above[0], document)
+    risk = next((risk for risk in rates if fpr_of(risk["name"]) == 0.01), rates[0])
+    members = document["about"]["members"]
+    low, middle, high, chance = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high", "baseline"))
+    return (
+        f"At an error of {_one_in(fpr_of(risk['name']))} (other records wrongly taken for training "
+        f"records), {middle} [{low}, {high}] of the {members:,} training records in this audit are told "
+        f"apart by the attack “{finding['attack']}”{_of_all(document)}; without the model, {chance} would be. "
+        f"The brackets hold the {_confidence(document)} interval."
+    )
+
+
+def _ranking(finding: Document, risk: Document, document: Document) -> str:
+    return (
+        "Training records can be told from others somewhat better than by chance: the attack "
+        f"“{finding['attack']}”{_of_all(document)} reaches {risk['name']} {figure(risk)} "
+        f"({_confidence(document)} interval; without the model "
+        f"{stated(risk['name'], risk['baseline'])}). No true positive rate that these counts resolve surely lies "
+        "above chance."
+    )
+
+
+def _nothing(finding: Document, document: Document) -> str:
+    ran = [found for found in document["findings"] if not found["failed"]]
+    risk = named(finding["risks"], "AUC") or next(iter(finding["risks"]), None)
+    reach = ""
+    if risk is not None and risk["value"] is not None:
+        reach = (
+            f": the strongest, “{finding['attack']}”, reaches {risk['name']} {figure(risk)} "
+            f"({_confidence(document)} interval), and {stated(risk['name'], risk['baseline'])} is chance"
+        )
+    return (
+        f"{'This attack' if len(ran) == 1 else 'These attacks'} found no leak{reach}. That is no proof that "
+        f"there is none: {_not_run(document)}."
+    )
+
+
+def _of_all(document: Document) -> str:
+    """That it was picked for its result."""
+    ran = sum(not finding["failed"] for finding in document["findings"])
+    return f" (of {ran}, the strongest on these records)" if ran > 1 else ""
+
+
+def _not_run(document: Document) -> str:
+    if document["about"].get("reference_models"):
+        return "an attack that was not run may find one"
+    return "stronger attacks (with reference models) were not run"
+
+
+def _confidence(document: Document) -> str:
+    return f"{100 * document['about']['confidence']:.4g}%"
+
+
+def _one_in(fpr: float | None) -> str:
+    return f"1 in {round(1 / fpr):,}" if fpr else "0"
+
+
+def _digits(name: str, numbers: Sequence[float]) -> list[str]:
+    """All with as many digits as the first needs."""
+    if not in_per_cent(name):
+        return [_minus(f"{number:.3f}") for number in numbers]
+    places = 2 if abs(numbers[0]) < 0.01 else 1
+    return [_minus(f"{round(100 * number, places) + 0.0:.{places}f}") for number in numbers]
+
+
+def _minus(digits: str) -> str:
+    return digits.replace("-", "−")

@@ -1,0 +1,121 @@
+"""Reports of audits that never happened, from scores drawn at random."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ml_privacy_meter import risk
+from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.report import Report
+from ml_privacy_meter.types import Scores
+
+FPRS = (0.1, 0.01, 0.001)
+LEAKY = "threshold"
+BLANK = "threshold(signal=entropy)"
+FAILED = "quantile(on=features)"
+SHIFT = "Do members and non-members look alike without the model?"
+
+
+def about(members: int, non_members: int, **more: Any) -> dict[str, Any]:
+    return {
+        "version": "0.1.0",
+        "seed": 0,
+        "confidence": 0.95,
+        "members": members,
+        "non_members": non_members,
+        "model": "resnet20.pt2, a torch.export program, 10 classes",
+        "member_accuracy": 0.997,
+        "non_member_accuracy": 0.915,
+        "device": "cpu",
+        "data": {"members": "sha256:5f0c…", "non_members": "sha256:a1d2…"},
+        "libraries": {"torch": "2.13.0", "numpy": "2.4.0"},
+        "settings": {"fprs": [0.1, 0.01, 0.001], "batch": 256},
+        "times": {"started": "2026-01-05T10:00:00+00:00", "seconds": 12.34},
+        "paths": {"model": "models/resnet20.pt2", "members": "data/train.npz"},
+    } | more
+
+
+def checks(*, shifted: bool) -> tuple[Check, ...]:
+    said = "A classifier on the records alone, which never asks the model, reaches an AUC of "
+    shift = Check(SHIFT, True, said + "0.504 [0.486, 0.522]; chance is 0.5. The two sets look alike.")
+    if shifted:
+        shift = Check(
+            SHIFT,
+            False,
+            said + "0.731 [0.715, 0.747]; chance is 0.5. Members and non-members come from different sources.",
+            voids=True,
+        )
+    return (
+        Check("Does the model answer the same twice?", True, "Yes."),
+        shift,
+        Check(
+            "Is any record both member and non-member?",
+            not shifted,
+            "3 of 2,000 non-members have the same content as a member." if shifted else "No record stands in both.",
+            ids=("rec-1 = rec-9", "rec-2 = rec-7") if shifted else (),
+        ),
+    )
+
+
+def finding(attack: str, scores: Scores, groups: dict[str, np.ndarray], fprs: Sequence[float] = FPRS) -> Finding:
+    headline = [risk.auc, *(partial(risk.tpr_at_fpr, fpr=fpr) for fpr in fprs)]
+    measures = [*headline, risk.balanced_accuracy, risk.advantage, risk.power, risk.error]
+    return Finding(
+        attack=attack,
+        says="The target model's signal, turned so that higher says member: minus the loss, in nats.",
+        sees="the target model's output for each record, and the record's true label.",
+        scores=scores,
+        risks=tuple(measure(scores) for measure in measures),
+        groups=risk.by_group(scores, groups, headline),
+    )
+
+
+def failed(attack: str = FAILED) -> Finding:
+    reason = "quantile needs 100 records to fit its trees, found 20."
+    return Finding(attack, "How far a score lies above the expected.", "outputs and features.", None, failed=reason)
+
+
+def fake(
+    records: int = 4000,
+    *,
+    leak: float = 0.7,
+    classes: Sequence[str] | None = ("aeroplane", "bird", "cat", "dog", "frog"),
+    group: Sequence[str] = ("north", "south"),
+    attacks: Sequence[str] = (LEAKY, BLANK),
+    also: tuple[Finding, ...] = (failed(),),
+    shifted: bool = False,
+    prefix: str = "rec-",
+    seed: int = 0,
+    **more: Any,
+) -> Report:
+    """Half of the records are members; the first attack leaks by ``leak`` deviations, others do not."""
+    rng = np.random.default_rng(seed)
+    member = np.arange(records) < records // 2
+    groups: dict[str, np.ndarray] = {}
+    shift = np.full(records, leak)
+    if classes is not None:
+        kind = rng.integers(len(classes), size=records)
+        groups["class"] = np.array(classes, dtype=object).astype(str)[kind]
+        shift = leak * (0.5 + kind / len(classes))
+    groups["region"] = np.array(group, dtype=object).astype(str)[rng.integers(len(group), size=records)]
+    score = {name: rng.normal(size=records) + member * shift * (place == 0) for place, name in enumerate(attacks)}
+    found = {name: Scores(torch.from_numpy(values), torch.from_numpy(member)) for name, values in score.items()}
+    if found:
+        probability, which = risk.membership_probability(list(found.values()))
+        names = np.array(list(found), dtype=object)[which]
+        given = np.choose(which, list(score.values()))
+    else:
+        probability, names, given = np.full(records, np.nan), np.full(records, ""), np.full(records, np.nan)
+    columns = {"id": [f"{prefix}{row}" for row in range(records)], "member": member, **groups}
+    columns |= {"membership_probability": np.asarray(probability), "attack": names, "score": given}
+    columns |= {f"score: {name}": values for name, values in score.items()}
+    return Report(
+        findings=(*(finding(name, scores, groups) for name, scores in found.items()), *also),
+        checks=checks(shifted=shifted),
+        records=pd.DataFrame(columns),
+        about=about(int(member.sum()), int((~member).sum()), **more),
+    )

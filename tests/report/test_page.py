@@ -1,0 +1,158 @@
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report.fakes import failed, fake
+
+from ml_privacy_meter.report import Report
+from ml_privacy_meter.report.page import page
+
+CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
+EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit=1'>\"'&{{7*7}} 🦊 שלום"
+
+
+class Reader(HTMLParser):
+    """The page's elements, and its text outside of scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data if self._inside not in ("script", "style") else ""
+
+
+def read(report: Report) -> Reader:
+    reader = Reader()
+    reader.feed(page(report._document))
+    return reader
+
+
+def test_the_page_asks_nothing_of_any_network() -> None:
+    held = [value for _, attrs in read(fake(100)).tags for key, value in attrs.items() if key in ("src", "href")]
+    assert all(value and value.startswith(("#", "data:")) for value in held)
+    assert "default-src 'none'" in page(fake(100)._document)
+
+
+def test_what_speaks_against_the_audit_stands_before_the_verdict() -> None:
+    text = read(fake(400, shifted=True)).text
+    assert text.index("Read this first") < text.index("voids the audit") < text.index("Verdict")
+    assert text.index("0.731") < text.index("3 of 2,000") < text.index("quantile needs 100") < text.index("Verdict")
+    assert "Read this first" not in read(fake(400, also=())).text
+
+
+def test_the_page_names_view_score_baseline_and_most_exposed() -> None:
+    report = fake(400)
+    text = " ".join(read(report).text.split())
+    assert "The target model's output for each record" in text
+    assert "minus the loss, in nats" in text
+    assert "Without the model0.510%1%0.1%" in text
+    assert "needs 1000 non-members, found 200" in text
+    assert all(one["id"] in text for one in report._document["exposed"])
+
+
+def test_tables_have_captions_and_charts_have_words() -> None:
+    reader = read(fake(400))
+    tags = [tag for tag, _ in reader.tags]
+    assert tags.count("table") == tags.count("caption") > 0
+    assert all(attrs.get("scope") for tag, attrs in reader.tags if tag == "th")
+    charts = [attrs for _, attrs in reader.tags if "data-chart" in attrs]
+    assert len(charts) == 10
+    assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in charts)
+
+
+def test_what_users_wrote_is_text() -> None:
+    report = fake(200, prefix=EVIL, classes=(EVIL, "b"), group=(EVIL, "d"), attacks=(EVIL,), model=EVIL)
+    reader = read(report)
+    assert [attrs for tag, attrs in reader.tags if tag == "script"] == [
+        {"type": "application/json", "id": "specs"},
+        {},
+        {},
+    ]
+    assert "img" not in [tag for tag, _ in reader.tags]
+    assert reader.text.count("window.hit = 1") > 20
+    assert "{{7*7}}" in reader.text
+
+
+def test_a_page_of_50_000_records_and_many_groups_is_small() -> None:
+    document = fake(50_000)._document
+    for finding in document["findings"]:
+        finding["groups"] = [{**group, "value": f"{n}"} for n in range(1000) for group in finding["groups"][:1]]
+    text = page(document)
+    assert len(text.encode()) < 3_000_000
+    assert "the first 200 of 1,000; report.json holds all" in text
+
+
+def test_a_page_without_charts_carries_no_library() -> None:
+    assert len(page(fake(100, attacks=(), also=(failed(),))._document)) < 60_000
+
+
+@pytest.mark.parametrize("report", [fake(20), fake(400, classes=None), fake(100, attacks=(), also=())])
+def test_small_and_empty_reports_make_a_page(report: Report) -> None:
+    assert "Verdict" in read(report).text
+
+
+def test_a_regression_has_no_column_for_the_class() -> None:
+    assert not re.search(r">Class<", page(fake(400, classes=None)._document))
+    assert re.search(r">Class<", page(fake(400)._document))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        opened = play.chromium.launch(
+            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield opened
+        opened.close()
+
+
+def opened(browser: Any, place: Path, **settings: Any) -> tuple[Any, list[str]]:
+    tab = browser.new_page(**settings)
+    seen: list[str] = []
+    tab.on("console", lambda message: seen.append(message.text))
+    tab.on("pageerror", lambda error: seen.append(str(error)))
+    tab.on("request", lambda request: seen.append(request.url))
+    tab.goto((place / "index.html").as_uri())
+    tab.wait_for_selector("html[data-drawn]", state="attached", timeout=60_000)
+    return tab, [line for line in seen if line != (place / "index.html").as_uri() and line != "data:,"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_page_opens_in_a_browser_without_error_or_request(
+    browser: Any, tmp_path: Path, width: int, scheme: str
+) -> None:
+    place = fake(400, shifted=True).save(tmp_path / "report")
+    tab, seen = opened(browser, place, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert seen == []
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    assert tab.locator("[data-chart] svg").count() == 10
+    ink = tab.evaluate("getComputedStyle(document.querySelector('[data-chart] svg text')).fill")
+    assert ink == ("rgb(27, 31, 38)" if scheme == "light" else "rgb(232, 235, 240)")
+    tab.close()
+
+
+def test_what_users_wrote_runs_in_no_browser(browser: Any, tmp_path: Path) -> None:
+    place = fake(200, prefix=EVIL, classes=(EVIL, "b"), attacks=(EVIL,), model=EVIL).save(tmp_path / "report")
+    tab, seen = opened(browser, place, viewport={"width": 390, "height": 900})
+    assert seen == []
+    assert tab.evaluate("window.hit") is None
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    assert any("</script>" in chart for chart in tab.locator("[data-chart] svg").all_text_contents())
+    tab.close()

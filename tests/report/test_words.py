@@ -1,0 +1,155 @@
+import re
+from io import StringIO
+from typing import Any
+
+import pytest
+from report.fakes import LEAKY, failed, fake
+from rich.console import Console
+
+from ml_privacy_meter.report import words
+from ml_privacy_meter.report.about import lines
+from ml_privacy_meter.report.glossary import glossary
+from ml_privacy_meter.report.markdown import escape, markdown
+
+
+def risk(name: str, value: float | None, low: float = 0.0, high: float = 1.0, **more: Any) -> dict[str, Any]:
+    given = {"name": name, "value": value, "low": low, "high": high, "baseline": 0.01, "trials": 100}
+    return given | {"ceiling": None, "surely": None, "note": ""} | more
+
+
+@pytest.mark.parametrize(
+    ("shown", "figure"),
+    [
+        (risk("TPR@1%FPR", 0.0532, 0.041, 0.069), "5.3% [4.1, 6.9]"),
+        (risk("TPR@0.1%FPR", 0.0012, 0.0005, 0.0031), "0.12% [0.05, 0.31]"),
+        (risk("TPR@1%FPR", 0.0, 0.0, 0.0018), "0.00% [0.00, 0.18]"),
+        (risk("AUC", 0.5434, 0.538, 0.5483), "0.543 [0.538, 0.548]"),
+        (risk("advantage", -0.0201, -0.05, 0.01), "−2.0% [−5.0, 1.0]"),
+        (risk("advantage", -0.00001, -0.001, 0.001), "0.00% [−0.10, 0.10]"),
+        (risk("TPR@0.1%FPR", None), "not resolvable"),
+    ],
+)
+def test_a_figure_is_written_with_its_interval(shown: dict[str, Any], figure: str) -> None:
+    assert words.figure(shown) == figure
+
+
+def test_a_probability_is_never_rounded_to_certainty() -> None:
+    assert [words.probability(p) for p in (1.0, 0.9996, 0.9994, 0.5)] == ["> 99.9%", "> 99.9%", "99.9%", "50.0%"]
+
+
+def test_a_figure_above_its_ceiling_is_said_to_be() -> None:
+    assert "Above its ceiling" in words.remark(risk("TPR@1%FPR", 0.5, 0.4, 0.6, ceiling=0.3))
+    assert words.remark(risk("TPR@1%FPR", 0.5, 0.2, 0.6, ceiling=0.3, note="so")) == "so"
+
+
+def test_the_verdict_on_a_leak_counts_the_records() -> None:
+    report = fake()
+    found = report.risks[LEAKY]["TPR@1%FPR"]
+    said = words.verdict(report._document)
+    assert found.value is not None
+    counts = f" [{found.low * 2000:.0f}, {found.high * 2000:.0f}] of the 2,000 training records"
+    counts = f"{found.value * 2000:.0f}{counts}"
+    assert counts in said
+    assert "At an error of 1 in 100 " in said
+    assert f"“{LEAKY}” (of 2, the strongest on these records); without the model, 20 would be" in said
+    assert "95% interval" in said
+
+
+def test_the_verdict_on_nothing_is_no_comfort() -> None:
+    said = words.verdict(fake(leak=0, seed=2)._document)
+    assert said.startswith("These attacks found no leak")
+    assert "That is no proof that there is none: stronger attacks (with reference models) were not run." in said
+
+
+def test_the_verdict_with_reference_models_does_not_say_that_there_were_none() -> None:
+    said = words.verdict(fake(leak=0, seed=2, reference_models=16)._document)
+    assert "found no leak" in said
+    assert "were not run" not in said
+
+
+def test_the_verdict_of_a_voided_audit_says_so_first() -> None:
+    assert words.verdict(fake(shifted=True)._document).startswith("This audit does not measure the model as it stands")
+
+
+def test_the_verdict_without_an_attack_says_nothing_about_the_model() -> None:
+    said = words.verdict(fake(100, attacks=(), also=(failed(),))._document)
+    assert said == "No attack ran to its end: this report says nothing about the model."
+
+
+def test_a_leak_that_only_the_ranking_shows_is_told_as_one() -> None:
+    document = fake(600, leak=0.25, classes=None)._document
+    first = document["findings"][0]
+    first["risks"] = [risk("AUC", 0.56, 0.53, 0.59, baseline=0.5), risk("TPR@1%FPR", 0.01, 0.001, 0.03)]
+    assert "reaches AUC 0.560 [0.530, 0.590] (95% interval; without the model 0.5)" in words.verdict(document)
+
+
+def test_an_attack_that_leaks_at_small_errors_alone_is_a_leak() -> None:
+    document = fake(600, leak=0, classes=None)._document
+    document["findings"][1]["risks"] = [risk("AUC", 0.5, 0.48, 0.52, baseline=0.5), risk("TPR@1%FPR", 0.05, 0.03, 0.07)]
+    document["findings"][0]["risks"] = [risk("AUC", 0.51, 0.49, 0.53, baseline=0.5)]
+    assert "15 [9, 21] of the 300 training records" in words.verdict(document)
+
+
+def test_an_error_above_the_baseline_is_no_leak() -> None:
+    assert not words.leaks(risk("error", 0.5, 0.4, 0.6))
+    assert words.leaks(risk("power", 0.5, 0.4, 0.6))
+
+
+def test_every_figure_of_an_audit_is_in_the_glossary() -> None:
+    report = fake(400)
+    held = {word for word, _ in glossary(report._document)}
+    assert set(report.risks[LEAKY]) <= held
+
+
+def test_failing_checks_stand_first_in_the_summary_and_the_terminal() -> None:
+    report = fake(400, shifted=True)
+    text = markdown(report._document)
+    assert text.index("Read this first") < text.index("## Attacks")
+    assert text.index("AUC of 0.731") < text.index("have the same content")
+    out = terminal(report)
+    assert out.index("look alike without the model?") < out.index("─")
+    assert "quantile needs 100 records" in out
+
+
+def terminal(report: Any) -> str:
+    out = StringIO()
+    Console(file=out, width=120).print(report.table())
+    return out.getvalue()
+
+
+def test_figures_are_alike_in_summary_and_terminal() -> None:
+    report = fake(400, prefix="[red]rec")
+    auc = words.named(report._document["findings"][0]["risks"], "AUC")
+    assert auc is not None
+    shown = words.figure(auc)
+    assert f"**{shown}**" in markdown(report._document)
+    assert all(part in terminal(report) for part in shown.split(" ", 1))
+
+
+def test_an_attack_named_like_markup_is_shown_as_text_in_the_terminal() -> None:
+    assert "[bold]x[/bold]" in terminal(fake(400, attacks=("[bold]x[/bold]",)))
+
+
+@pytest.mark.parametrize(
+    "report", [fake(20), fake(100, attacks=()), fake(100, attacks=(), also=()), fake(400, classes=None)]
+)
+def test_small_and_empty_reports_can_be_read_everywhere(report: Any) -> None:
+    assert terminal(report)
+    assert "Membership probability" in markdown(report._document) or not report.risks or report.failed
+    assert str(report)
+    assert repr(report).startswith("<Report: ")
+
+
+def test_text_of_users_is_text_in_markdown() -> None:
+    assert escape("a|b\n<script>`*_[x](y)") == r"a\|b \<script\>\`\*\_\[x\](y)"
+    row = next(line for line in markdown(fake(100, prefix="<i>|x`")._document).splitlines() if r"\<i\>" in line)
+    assert len(re.findall(r"(?<!\\)\|", row)) == 5
+
+
+def test_how_it_was_measured_is_told_in_words() -> None:
+    told = dict(lines(fake(400)._document))
+    assert told["Training records (members)"] == "200"
+    assert told["Accuracy on non-members"] == "91.5%"
+    assert told["Settings: fprs"] == "0.1, 0.01, 0.001"
+    assert told["Duration"] == "12.3 s"
+    assert told["Paths: model"] == "models/resnet20.pt2"
