@@ -1,0 +1,50 @@
+# Each target works on a fresh machine with Python 3.11 to 3.13 and make, and twice in a row.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= torch==2.13.0
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check bench reproduce clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core
+	@rm -rf demo && $(BIN)/python examples/digits.py demo
+	@echo; echo "== Trained until it knew its records by heart =="
+	@$(BIN)/privacy-meter audit --model demo/long.pt2 --members demo/train.npz --non-members demo/test.npz --out demo/long --store demo/store
+	@echo; echo "== Trained for a few epochs =="
+	@$(BIN)/privacy-meter audit --model demo/short.pt2 --members demo/train.npz --non-members demo/test.npz --out demo/short --store demo/store
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.check
+	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_house.py
+
+bench: $(VENV)/.test
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+reproduce: $(VENV)/.test
+	$(BIN)/python examples/cifar10_resnet20.py reproduction
+	for name in location tafeng diabetes; do $(BIN)/python examples/tables.py $$name reproduction || exit 1; done
+
+clean:
+	rm -rf $(VENV) demo reproduction dist build .pytest_cache .mypy_cache .ruff_cache .privacy-meter
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(BIN)/python pyproject.toml
+	@echo "Installing (a few minutes the first time)"
+	@$(PIP) "$(TORCH)" && $(PIP) --editable . && touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	@$(PIP) --editable '.[test]' && touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	@$(PIP) --editable '.[check]' && touch $@

@@ -1,0 +1,275 @@
+"""Plays attacks against a target model and measures them: the one module that knows every room."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ml_privacy_meter import records as records_room
+from ml_privacy_meter import signals, targets
+from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.membership import Attack, MembershipGame, View, describe, gap, quantile, threshold
+from ml_privacy_meter.report import Report
+from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, checks, error, power, tpr_at_fpr
+from ml_privacy_meter.risk.records import Measure, by_group, membership_probability
+from ml_privacy_meter.signals import Reader, Store
+from ml_privacy_meter.types import Records, Scores
+
+BLIND_MOST = 5_000  # records of either set that the blind classifier sees
+BLIND_NUMBERS = 2**25  # and numbers in all of them
+
+
+def audit(
+    model: Any,
+    members: Any,
+    non_members: Any,
+    *,
+    attacks: Sequence[Attack] | None = None,
+    fpr: Sequence[float] = (0.1, 0.01, 0.001),
+    confidence: float = 0.95,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int | None = None,
+    store: str | Path | None = None,
+) -> Report:
+    """What ``model`` reveals about which records it was trained on.
+
+    Args:
+        model: an `nn.Module`, an estimator with ``predict_proba``, ``decision_function`` or ``predict``, a callable, a
+            path or address (see `open_model`, which takes more settings), or None if the records hold saved outputs.
+        members: the records it was trained on, or some of them drawn at random: a pair (x, y), a Dataset, a path (see
+            `load_records`, which takes more settings).
+        non_members: records of the same source that it never saw.
+        attacks: functions of a `membership.View`; by default all that need no reference models.
+        fpr: the false positive rates at which true positive rates are reported, in (0, 1).
+        confidence: of every interval.
+        seed: of everything that is drawn at random.
+        device: "auto" takes a GPU where there is one.
+        batch_size: records a batch; None chooses by their size.
+        store: a folder that keeps what was read off the model, so that an interrupted audit goes on where it was.
+
+    Raises:
+        InputError: the model or the records cannot be used; the message says why, where, and what to do.
+    """
+    in_range(0, 1, confidence=confidence, **{f"fpr[{i}]": rate for i, rate in enumerate(fpr)})
+    started = time.time()
+    case = _prepare(model, members, non_members)
+    reader = Reader(Store(store), device=device, batch_size=batch_size)
+    order = np.random.default_rng(seed).permutation(len(case.everyone))
+    taken = case.everyone.take(order)
+    nameless = replace(taken, id=np.arange(len(order)), groups={}, outputs=None)
+    game = MembershipGame(View(case.target, nameless, reader), case.member[order])
+    reader.signal(signals.loss, case.target, case.everyone)  # asks the model; an error here is no attack's
+    blind = _blind(case, seed)
+    groups = _groups(case, taken)
+    if attacks is None:
+        attacks = default_attacks(taken.labels)
+    measures = _measures(fpr, confidence)
+    joint = _measures(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
+    differ = checks.shift(blind, confidence=confidence).voids
+    baseline = blind if differ else None
+    findings = tuple(play(game, attack, measures, joint=joint, groups=groups, blind=baseline) for attack in attacks)
+    return Report(
+        findings=findings,
+        checks=_checks(case, game, findings, blind, confidence),
+        records=_table(taken, game, groups, findings),
+        about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=sorted(fpr, reverse=True)),
+    )
+
+
+def default_attacks(y: Tensor) -> tuple[Attack, ...]:
+    """The attacks that need no reference model, for labels of this kind.
+
+    Logit gap and true probability are left out: they order records as the loss does.
+    """
+    if y.is_floating_point():
+        return threshold, quantile
+    others = (signals.modified_entropy, signals.entropy, signals.margin)
+    return threshold, *(partial(threshold, signal=signal) for signal in others), gap, quantile
+
+
+def play(
+    game: MembershipGame,
+    attack: Attack,
+    measures: Sequence[Measure],
+    *,
+    joint: Sequence[Measure] = (),
+    groups: Mapping[str, np.ndarray] | None = None,
+    blind: Scores | None = None,
+) -> Finding:
+    """What the attack finds: its figures, in all and by group. An attack that fails is a finding that says so.
+
+    Args:
+        measures: the figures to take.
+        joint: the same figures at a confidence that is shared out over all that the report holds.
+        groups: columns, in the order of the game's records.
+        blind: scores of an adversary without the model, where it beats chance: its figures are the baselines then.
+    """
+    documented = attack.func if isinstance(attack, partial) else attack
+    says, sees = _docstring(documented.__doc__ or "")
+    name = describe(attack)
+    try:
+        scores = game.play(attack)
+    except Exception as failure:  # whatever a stranger's attack raises belongs in the report
+        kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
+        return Finding(name, says, sees, None, failed=f"{kind}{failure}")
+    risks = [measure(scores) for measure in measures]
+    if joint:
+        risks = [replace(r, surely=measure(scores).low) for r, measure in zip(risks, joint, strict=True)]
+    if blind is not None:
+        without = [measure(blind) for measure in measures]
+        risks = [replace(r, baseline=max(r.baseline, w.value or 0.0)) for r, w in zip(risks, without, strict=True)]
+    return Finding(name, says, sees, scores, tuple(risks), by_group(scores, groups or {}, measures))
+
+
+def _measures(fpr: Sequence[float], confidence: float) -> list[Measure]:
+    measures: list[Measure] = [partial(auc, confidence=confidence)]
+    measures += [partial(tpr_at_fpr, fpr=rate, confidence=confidence) for rate in sorted(fpr, reverse=True)]
+    return measures + [partial(m, confidence=confidence) for m in (balanced_accuracy, advantage, power, error)]
+
+
+def _docstring(text: str) -> tuple[str, str]:
+    """An attack's first line, and what follows ``Sees:``."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    sees = [paragraph[6:] for paragraph in paragraphs if paragraph.startswith("Sees: ")]
+    return paragraphs[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A model and records that fit each other; the first ``members`` of everyone are the members."""
+
+    target: targets.Target
+    everyone: Records
+    features: Records  # the records' own features, which are not what the model is asked where its outputs were saved
+    member: Tensor
+    pairs: list[tuple[str, str]]
+
+
+def _prepare(model: Any, members: Any, non_members: Any) -> _Case:
+    sides = [
+        records_room.scan(records_room.as_records(side, name=name), name=name)
+        for side, name in ((members, "members"), (non_members, "non-members"))
+    ]
+    double = records_room.duplicates(sides[1], sides[0]).pairs
+    pairs = [(str(sides[0].records.id[b]), str(sides[1].records.id[a])) for a, b in double]
+    inside, outside = (side.records for side in sides)
+    features = records_room.join(inside, outside)
+    if model is None:
+        model, inside, outside = _saved(inside, outside)
+    opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
+    target, inside, outside = targets.fit(opened, inside, outside)
+    everyone = records_room.join(inside, outside)
+    member = torch.arange(len(everyone)) < len(inside)
+    return _Case(target, everyone, replace(features, y=everyone.y), member, pairs)
+
+
+def _saved(*sides: Records) -> tuple[targets.Opened, Records, Records]:
+    """A model that answers with what was saved of it, and the records that it answers so."""
+    asked = []
+    for side, name in zip(sides, ("members", "non-members"), strict=True):
+        if side.outputs is None:
+            raise InputError(
+                f"There is no model, and the {name} hold no saved outputs. Name a model, or give them a column"
+                " `probabilities` or `logits`."
+            )
+        asked.append(records_room.scan(replace(side, x=side.outputs, outputs=None), name=name).records)
+    gives = {side.gives for side in sides}
+    if len(gives) > 1:
+        raise InputError(f"Both sets must hold the same kind of saved outputs, found {' and '.join(sorted(gives))}.")
+    opened = targets.Opened(lambda saved: saved, "saved outputs", key="saved outputs", gives=gives.pop())
+    return opened, asked[0], asked[1]
+
+
+def _blind(case: _Case, seed: int) -> Scores | None:
+    """The blind classifier's scores of a sample of the records, or None where they have no features."""
+    rng = np.random.default_rng(seed)
+    one = case.features.x[slice(0, 1)]
+    width = int(np.prod(one.shape[1:]))
+    if width == 0:
+        return None
+    most = max(100, min(BLIND_MOST, BLIND_NUMBERS // (2 * width)))
+    sides = [np.flatnonzero(side.numpy()) for side in (case.member, ~case.member)]
+    rows = np.sort(np.concatenate([rng.permutation(side)[:most] for side in sides]))
+    labels = case.features.labels
+    parts = [
+        signals.inputs(case.target, case.features.x[part], labels[part], width=width).float()
+        for part in np.array_split(rows, max(1, len(rows) * width // 2**22))
+    ]
+    return checks.blind(torch.cat(parts), case.member[rows], seed=seed)
+
+
+def _groups(case: _Case, taken: Records) -> dict[str, np.ndarray]:
+    y = taken.labels
+    groups: dict[str, np.ndarray] = {}
+    if y.dtype == torch.int64:
+        names = case.target.classes
+        groups["class"] = np.array(names, dtype=str)[y.numpy()] if names else y.numpy()
+    return groups | dict(taken.groups)
+
+
+def _checks(
+    case: _Case, game: MembershipGame, findings: Sequence[Finding], blind: Scores | None, confidence: float
+) -> tuple[Check, ...]:
+    labels = case.everyone.labels
+    found = [checks.shift(blind, confidence=confidence)]
+    found.append(checks.duplicates(case.pairs, int((~case.member).sum())))
+    if labels.dtype == torch.int64:
+        found.append(checks.class_mix(labels[case.member].numpy(), labels[~case.member].numpy()))
+    if not labels.is_floating_point():
+        right = game.view.signals(signals.correct).target
+        found.append(checks.better_on_members(right, game.member))
+    found.append(checks.repeatable(case.target.deterministic))
+    found += [checks.varied_scores(f.attack, f.scores) for f in findings if f.scores is not None]
+    return tuple(found)
+
+
+def _table(
+    taken: Records, game: MembershipGame, groups: Mapping[str, np.ndarray], findings: Sequence[Finding]
+) -> pd.DataFrame:
+    played = [finding for finding in findings if finding.scores is not None]
+    table = pd.DataFrame({"id": taken.id.astype(str), "member": game.member.numpy()} | dict(groups))
+    if not played:
+        return table
+    scores = [finding.scores for finding in played if finding.scores is not None]
+    probability, which = membership_probability(scores)
+    each = np.stack([s.score.numpy() for s in scores])
+    table["membership_probability"] = probability.numpy()
+    table["attack"] = np.array([finding.attack for finding in played])[which]
+    table["score"] = each[which, np.arange(len(table))]
+    return pd.concat(
+        [table, pd.DataFrame({f"score: {f.attack}": row for f, row in zip(played, each, strict=True)})], axis=1
+    )
+
+
+def _about(case: _Case, game: MembershipGame, reader: Reader, started: float, **settings: Any) -> dict[str, Any]:
+    labels = case.everyone.labels
+    signal: Callable[..., Any] = signals.loss if labels.is_floating_point() else signals.correct
+    value = game.view.signals(signal).target
+    quality = "loss" if labels.is_floating_point() else "accuracy"
+    packages = ("torch", "numpy", "scikit-learn", "scipy", "pandas")
+    return {
+        "version": version("ml-privacy-meter"),
+        "model": case.target.says,
+        "access": case.target.access,
+        "members": int(case.member.sum()),
+        "non_members": int((~case.member).sum()),
+        f"member_{quality}": float(value[game.member].mean()),
+        f"non_member_{quality}": float(value[~game.member].mean()),
+        **settings,
+        "keys": {"model": case.target.key, "records": case.features.key},
+        "device": reader.device.type,
+        "packages": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "times": {"started": datetime.fromtimestamp(started, UTC).isoformat(), "seconds": time.time() - started},
+    }

@@ -1,0 +1,181 @@
+"""The command ``privacy-meter``: the keywords of `audit`, from options or from a TOML file."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ml_privacy_meter import __version__
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.cli import options, runfile, template
+
+app = typer.Typer(
+    help="What does a trained model reveal about the records it was trained on?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FAILED_ATTACK, BAD_INPUT, OURS, INTERRUPTED = 1, 2, 70, 130
+
+
+@app.command()
+def audit(
+    context: typer.Context,
+    members: options.Members,
+    non_members: options.NonMembers,
+    out: options.Out,
+    model: options.Model = None,
+    weights: options.Weights = None,
+    outputs: options.Outputs = None,
+    task: options.Task = None,
+    classes: options.Classes = None,
+    preprocess: options.Preprocess = None,
+    trusted: options.Trusted = None,
+    output_name: options.OutputName = None,
+    request: options.Request = None,
+    response: options.Response = None,
+    label: options.Label = None,
+    id: options.Id = None,
+    features: options.Features = None,
+    groups: options.Groups = None,
+    drop: options.Drop = None,
+    probabilities: options.Probabilities = None,
+    logits: options.Logits = None,
+    size: options.Size = None,
+    attacks: options.Attacks = None,
+    fpr: options.Fpr = None,
+    confidence: options.Confidence = None,
+    seed: options.Seed = None,
+    device: options.Device = None,
+    batch_size: options.BatchSize = None,
+    store: options.StoreFolder = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Audit a trained model, and save a report.
+
+    privacy-meter audit --model model.pt2 --members train.npz --non-members test.npz --out report
+
+    An option with dots can be given several times. Settings that differ between the two sets, or of an address, have
+    a place in a run file: see `privacy-meter init`.
+    """
+    _do(lambda: _audited(runfile.from_options(context.params), Path(), quiet, as_json), debug)
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="A run file, as `privacy-meter init` writes it.", metavar="FILE")],
+    out: Annotated[Path | None, typer.Option(help="A folder for the report in place of the file's.")] = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Audit what a run file says. Its paths are relative to it.
+
+    privacy-meter run audit.toml
+    """
+
+    def work() -> int:
+        settings = runfile.read(file)
+        if out is not None:
+            settings["out"] = str(out.absolute())
+        return _audited(settings, file.absolute().parent, quiet, as_json)
+
+    _do(work, debug)
+
+
+@app.command()
+def init(
+    context: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="As `privacy-meter audit` takes them; no model where the records hold saved outputs.",
+            metavar="[MODEL] MEMBERS NON_MEMBERS",
+            show_default=False,
+        ),
+    ],
+    weights: options.Weights = None,
+    outputs: options.Outputs = None,
+    task: options.Task = None,
+    classes: options.Classes = None,
+    preprocess: options.Preprocess = None,
+    trusted: options.Trusted = None,
+    output_name: options.OutputName = None,
+    request: options.Request = None,
+    response: options.Response = None,
+    label: options.Label = None,
+    id: options.Id = None,
+    features: options.Features = None,
+    groups: options.Groups = None,
+    drop: options.Drop = None,
+    probabilities: options.Probabilities = None,
+    logits: options.Logits = None,
+    size: options.Size = None,
+    debug: options.Debug = False,
+) -> None:
+    """Look at a model and records, and print a commented run file with what was found.
+
+    privacy-meter init model.pt2 train.npz test.npz > audit.toml
+    """
+
+    def work() -> int:
+        if len(files) not in (2, 3):
+            raise InputError(f"Give [MODEL] MEMBERS NON_MEMBERS, found {len(files)} of them.")
+        named = dict(zip(("non_members", "members", "model"), reversed(files), strict=False))
+        sys.stdout.write(template.run_file(runfile.from_options(context.params | named)))
+        return 0
+
+    _do(work, debug)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        sys.stdout.write(f"privacy-meter {__version__}\n")
+        raise typer.Exit
+
+
+def _audited(settings: dict[str, Any], base: Path, quiet: bool, as_json: bool) -> int:
+    report, folder = runfile.audit_from(settings, base)
+    if as_json:
+        sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
+    elif not quiet:
+        console = Console()
+        console.print(report.table())
+        console.print(f"Report: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
+    for finding in report.failed:
+        sys.stderr.write(f"{finding.attack} failed: {finding.failed}\n")
+    return FAILED_ATTACK if report.failed else 0
+
+
+def _do(work: Callable[[], int], debug: bool) -> None:
+    """Runs a command; an error is a sentence and an exit status, and a traceback only if asked for."""
+    try:
+        status = work()
+    except KeyboardInterrupt:
+        status, said = INTERRUPTED, "Interrupted. The same command goes on where it was."
+    except InputError as problem:
+        status, said = BAD_INPUT, f"Error: {problem}"
+    except OSError as problem:
+        status, said = BAD_INPUT, f"Error: The system refuses a file or folder: {problem}."
+    except Exception as problem:
+        where = "" if debug else " Run it again with --debug to see where."
+        status, said = OURS, f"Unexpected error, a fault of this program: {problem!r}.{where}"
+    else:
+        raise typer.Exit(status)
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"{said}\n")
+    raise typer.Exit(status)
+
+
+def main() -> None:
+    app()

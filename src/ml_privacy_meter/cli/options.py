@@ -1,0 +1,70 @@
+"""The options of the commands. Each is a setting of a run file, but for those that are about the command itself."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _option(panel: str, metavar: str, help: str, *names: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+
+
+Members = Annotated[
+    Path, typer.Option(help="What it was trained on: .npz, .csv, .parquet, image folder.", metavar="PATH")
+]
+NonMembers = Annotated[Path, typer.Option(help="Records of the same source that it never saw.", metavar="PATH")]
+Out = Annotated[Path, typer.Option(help="The folder that the report goes to.", metavar="FOLDER")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.", metavar="")]
+Json = Annotated[bool, typer.Option("--json", help="Print report.json in place of the table.", metavar="")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", metavar="")]
+
+_FILES = (
+    "A .pt2, TorchScript, .skops, .onnx or .keras file, an http(s) address, or package.module:factory. "
+    "None where the records hold saved outputs."
+)
+_KINDS = "What it answers in: logits, probabilities or values; seen from the first answers where not given."
+_TASKS = "What labels are: classes, labels (several at once) or regression; seen from them where not given."
+_CLASSES = 'The classes in the order of the outputs; "sorted": as the labels are sorted.'
+_M = "Model"
+Model = Annotated[str | None, _option(_M, "MODEL", _FILES)]
+Weights = Annotated[Path | None, _option(_M, "FILE", "For a factory: .safetensors, or a state dict in .pt.")]
+Outputs = Annotated[str | None, _option(_M, "KIND", _KINDS)]
+Task = Annotated[str | None, _option(_M, "TASK", _TASKS)]
+Classes = Annotated[list[str] | None, _option(_M, "NAME ...", _CLASSES, "--classes")]
+Preprocess = Annotated[str | None, _option(_M, "FUNCTION", "package.module:function, applied to each batch.")]
+Trusted = Annotated[list[str] | None, _option(_M, "TYPE ...", "A type that a .skops file may build.", "--trusted")]
+OutputName = Annotated[str | None, _option(_M, "NAME", "Which output of an ONNX model to read.")]
+Request = Annotated[str | None, _option(_M, "JSON", 'What is posted to an address, with "$records" in it.')]
+Response = Annotated[str | None, _option(_M, "JMESPATH", "Where the outputs stand in its answer.")]
+
+_R = "Records (of both sets)"
+Label = Annotated[str | None, _option(_R, "NAME", "Column or array of labels.")]
+Id = Annotated[str | None, _option(_R, "NAME", "Column or array of your own names of the records.")]
+Features = Annotated[list[str] | None, _option(_R, "NAME ...", "Array or columns that the model takes.", "--features")]
+Drop = Annotated[list[str] | None, _option(_R, "NAME ...", "Column that the model does not take.", "--drop")]
+Groups = Annotated[list[str] | None, _option(_R, "NAME ...", "Column to report on separately.", "--group")]
+Probabilities = Annotated[
+    list[str] | None,
+    _option(_R, "NAME ...", "What the model answered: an array, or one column a class.", "--probabilities"),
+]
+Logits = Annotated[list[str] | None, _option(_R, "NAME ...", "The same, before the softmax.", "--logits")]
+Size = Annotated[tuple[int, int] | None, _option(_R, "HEIGHT WIDTH", "What images are brought to, in pixels.")]
+
+_A = "Attacks and figures"
+Attacks = Annotated[
+    list[str] | None,
+    _option(_A, "NAME ...", "All that apply, or these; your own: package.module:function.", "--attack"),
+]
+Fpr = Annotated[
+    list[float] | None, _option(_A, "RATE ...", "False positive rate; 0.1, 0.01 and 0.001 where not given.")
+]
+Confidence = Annotated[float | None, _option(_A, "SHARE", "Of every interval; 0.95 where not given.")]
+
+_W = "Run"
+Seed = Annotated[int | None, _option(_W, "NUMBER", "Of everything that is drawn at random; or 0.")]
+Device = Annotated[str | None, _option(_W, "DEVICE", "cpu, cuda, cuda:1 and so on; or a GPU where there is one.")]
+BatchSize = Annotated[int | None, _option(_W, "NUMBER", "Records a batch; or chosen by their size.")]
+StoreFolder = Annotated[
+    Path | None, _option(_W, "FOLDER", "Keeps what was read off the model; or .privacy-meter.", "--store")
+]

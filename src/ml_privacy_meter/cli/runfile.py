@@ -1,0 +1,202 @@
+"""From a run file, or options of the same shape, to an audit."""
+
+import importlib
+import inspect
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ml_privacy_meter import membership, records, signals, targets
+from ml_privacy_meter._checks import InputError, keywords, one_of
+from ml_privacy_meter.audit import audit
+from ml_privacy_meter.cli.kinds import check_kind
+from ml_privacy_meter.report import Report, check_folder
+from ml_privacy_meter.signals.answers import Answers
+from ml_privacy_meter.types import Records, Signal
+
+STORE = ".privacy-meter"
+FIGURES = ("fpr", "confidence")
+RUN = ("seed", "device", "batch_size", "store")
+OURS = ("answers", "name")  # keywords that are filled here, and are no settings
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The settings in a run file, its variables ``${NAME}`` replaced from the environment."""
+    if not file.is_file():
+        found = "is a folder" if file.is_dir() else "does not exist"
+        raise InputError(
+            f"The run file must be a file, `{file}` {found}. Make one with: "
+            "privacy-meter init MODEL MEMBERS NON_MEMBERS > audit.toml"
+        )
+    try:
+        settings: dict[str, Any] = _expanded(tomllib.loads(file.read_text(encoding="utf-8-sig")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise InputError(f"The run file must be TOML, `{file}` is not: {problem}.") from problem
+    return settings
+
+
+def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run file that the options of a command stand for; those that were not given are left out."""
+
+    def those(names: Any) -> dict[str, Any]:
+        some = {name: given[name] for name in names if given.get(name) not in (None, [], ())}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in some.items()}
+
+    model = those(_settings_of(targets.open_model).keys() - set(RUN))
+    if model.get("classes") == ["sorted"]:
+        model["classes"] = "sorted"
+    columns = those(_settings_of(records.load))
+    return {
+        **those(["out"]),
+        "model": ({"path": given["model"]} if given.get("model") else {}) | model,
+        "members": {"path": str(given["members"]), **columns},
+        "non_members": {"path": str(given["non_members"]), **columns},
+        "attacks": {name: {} for name in given.get("attacks") or ()},
+        "figures": those(FIGURES),
+        "run": those(RUN),
+    }
+
+
+def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
+    """The report that the settings ask for, and the folder it was saved in; paths are relative to ``base``."""
+    check_settings(settings)
+    out = _path(base, settings["out"])
+    check_folder(out)
+    run = dict(settings.get("run", {}))
+    store = _path(base, run.pop("store", STORE))
+    with importable(base):
+        attacks = attacks_from(settings.get("attacks", {}))
+        model, members, non_members = open_all(settings, base, store)
+        report = audit(
+            model, members, non_members, attacks=attacks or None, store=store, **run, **settings.get("figures", {})
+        )
+    return report, report.save(out)
+
+
+def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targets.Opened | None, Records, Records]:
+    """The model, or None where none is named, the members and the non-members."""
+    members, non_members = (_load(settings[side], base, side) for side in ("members", "non_members"))
+    given = dict(settings.get("model", {}))
+    path = given.pop("path", None)
+    if path is None:
+        if given:
+            raise InputError(f"[model] must say `path` where it says `{next(iter(given))}`.")
+        return None, members, non_members
+    if path.startswith(("http://", "https://")):
+        given["answers"] = Answers(store / "answers.sqlite")
+    elif ":" not in Path(path).name:
+        path = _path(base, path)
+    if "weights" in given:
+        given["weights"] = _path(base, given["weights"])
+    return targets.open_model(path, **given), members, non_members
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raises `InputError` for a section or setting that nobody reads, that is missing, or of another kind."""
+    path = {"path": str}
+    of_records = path | _settings_of(records.load)
+    of_audit = _settings_of(audit)
+    sections: dict[str, dict[str, Any]] = {
+        "model": path | _settings_of(targets.open_model),
+        "members": of_records,
+        "non_members": of_records,
+        "figures": {name: of_audit[name] for name in FIGURES},
+        "run": {name: of_audit[name] for name in RUN},
+    }
+    for section, given in settings.items():
+        one_of(section, ["out", "attacks", *sections], "section or setting")
+        check_kind(given, str if section == "out" else Mapping[str, Any], f"`{section}`")
+        for name, value in given.items() if section in sections else ():
+            kind = sections[section][one_of(name, sections[section], f"setting in [{section}]")]
+            check_kind(value, kind, f"`{name}` in [{section}]")
+    for name in ("out", "members", "non_members"):
+        if name not in settings:
+            raise InputError(f"The run file must say `{name}`. See what `privacy-meter init` writes.")
+
+
+def attacks_from(section: Mapping[str, Any]) -> list[membership.Attack]:
+    """The attacks that are named, each with its settings, or with each of a list of settings."""
+    found: list[membership.Attack] = []
+    for name, given in section.items():
+        attack = _attack(name)
+        where = f"[attacks] {name}"
+        for settings in given if isinstance(given, list) else [given]:
+            check_kind(settings, Mapping[str, Any], where)
+            chosen = keywords(attack, settings, where)
+            for key, value in chosen.items():
+                kind = inspect.signature(attack).parameters[key].annotation
+                check_kind(value, str if kind is Signal else kind, f"`{key}` in {where}")
+                if kind is Signal:
+                    chosen[key] = getattr(signals, one_of(value, _signals(), "signal"))
+            found.append(partial(attack, **chosen) if chosen else attack)
+    return found
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Within, modules are found in ``folder`` too, and then where the user stands."""
+    before = list(sys.path)
+    sys.path[:0] = [str(folder.absolute()), str(Path.cwd())]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+def _settings_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """What may be set of it, and the annotation of each."""
+    known = inspect.signature(function).parameters.values()
+    return {p.name: p.annotation for p in known if p.kind is p.KEYWORD_ONLY and p.name not in OURS}
+
+
+def _load(section: Mapping[str, Any], base: Path, name: str) -> Records:
+    given = dict(section)
+    if "path" not in given:
+        raise InputError(f"[{name}] must say `path`: the file or folder with the records.")
+    return records.load(_path(base, given.pop("path")), name=name.replace("_", "-"), **given)
+
+
+def _path(base: Path, given: str) -> Path:
+    return base / Path(given).expanduser()
+
+
+def _attack(name: str) -> Callable[..., Any]:
+    """An attack of ours by its name, or anybody's by ``package.module:name``."""
+    if ":" not in name:
+        ours = [n for n in membership.__all__ if "Sees: " in (getattr(membership, n).__doc__ or "")]
+        attack: Callable[..., Any] = getattr(membership, one_of(name, ours, "attack"))
+        return attack
+    module, function = name.split(":", 1)
+    try:
+        attack = getattr(importlib.import_module(module), function)
+    except Exception as problem:  # whatever a stranger's module raises
+        raise InputError(
+            f"An attack of your own is named as `package.module:function`; `{name}` cannot be imported: {problem!r}."
+        ) from problem
+    if not callable(attack):
+        raise InputError(f"An attack is a function of a view, `{name}` is a {type(attack).__name__}.")
+    return attack
+
+
+def _signals() -> list[str]:
+    return [name for name in signals.__all__ if name.islower()]
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _expanded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_expanded(part) for part in value]
+    return re.sub(r"\$\{(\w+)\}", _variable, value) if isinstance(value, str) else value
+
+
+def _variable(match: re.Match[str]) -> str:
+    if match[1] not in os.environ:
+        raise InputError(f"The run file uses the environment variable `{match[1]}`, which is not set. Set it.")
+    return os.environ[match[1]]

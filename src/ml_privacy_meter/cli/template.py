@@ -1,0 +1,102 @@
+"""The commented run file that ``privacy-meter init`` prints."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from ml_privacy_meter import targets
+from ml_privacy_meter.audit import _saved, default_attacks
+from ml_privacy_meter.cli.runfile import STORE, check_settings, importable, open_all
+from ml_privacy_meter.membership import describe
+from ml_privacy_meter.types import Records
+
+
+def run_file(settings: Mapping[str, Any]) -> str:
+    """A run file with these settings, what was detected in comments; the model is asked about the first records."""
+    settings = {"out": "report", **settings}
+    check_settings(settings)
+    with importable(Path()):
+        opened, *sides = open_all(settings, Path(), Path(STORE))
+        saved = opened is None
+        if opened is None:
+            opened, *sides = _saved(*sides)
+        target, *sides = targets.fit(opened, *sides)
+    labels = sides[0].labels
+    count = f"{len(sides[1]):,}"
+    groups = ", ".join(sorted({*sides[0].groups, *sides[1].groups}))
+    named = f" ({', '.join(target.classes)})" if target.classes else ""
+    return f"""\
+# An audit of what a model reveals about the records it was trained on.
+# Run it with: privacy-meter run audit.toml      Paths are relative to this file.
+
+out = "report"                      # the folder that the report goes to
+
+[model]
+# Detected: {_line(target.says + named)}
+{"# path: none, its answers stand beside the records" if saved else _lines(settings["model"])}
+# outputs = "logits"                # what it answers in: "logits", "probabilities", or "values" (regression)
+# task = "classes"                  # what the labels are: "classes", "labels" (several at once), "regression"
+# classes = ["cat", "dog"]          # names of its classes in the order of its outputs
+# preprocess = "my_module:function" # applied to each batch before the model
+
+[members]                           # records that it was trained on
+# Detected: {_seen(sides[0])}
+{_lines(settings["members"])}
+
+[non_members]                       # records of the same source that it never saw
+# Detected: {_seen(sides[1])}
+{_lines(settings["non_members"])}
+# label, id, features, drop, groups, probabilities, logits: names of columns or arrays, in either section
+# by group: {groups or "name columns in both sections, as in groups = [column]"}
+
+[attacks]                           # each line is an attack and its settings; leave all out for these defaults
+{_attacks(labels)}
+
+[figures]
+fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are {count}
+confidence = 0.95                   # of every interval
+
+[run]
+seed = 0                            # of everything that is drawn at random
+device = "auto"                     # a GPU where there is one
+store = "{STORE}"            # keeps what was read off the model; delete it when you are done
+"""
+
+
+def _lines(section: Mapping[str, Any]) -> str:
+    # what JSON writes of text, numbers and lists of them is TOML too
+    return "\n".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in section.items())
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _seen(side: Records) -> str:
+    one = side.x[slice(0, 1)]
+    labels = side.labels
+    if labels.is_floating_point():
+        said = f"labels are quantities from {float(labels.min()):g} to {float(labels.max()):g}"
+    elif labels.dtype == torch.bool:
+        said = f"{labels.shape[1]} labels at once"
+    else:
+        said = f"labels of {len(set(labels.tolist()))} classes"
+    if isinstance(one, pd.DataFrame):
+        columns = ", ".join(one.columns[:10]) + (", ..." if one.shape[1] > 10 else "")
+        return _line(f"{len(side):,} records, a table of {one.shape[1]} columns ({columns}), {said}")
+    return f"{len(side):,} records of shape {tuple(one.shape[1:])} ({str(one.dtype).removeprefix('torch.')}), {said}"
+
+
+def _attacks(labels: torch.Tensor) -> str:
+    """One line for each attack by default, as the run file takes them."""
+    by_name: dict[str, list[str]] = {}
+    for said in map(describe, default_attacks(labels)):
+        name, _, rest = said.partition("(")
+        key, _, value = rest.rstrip(")").partition("=")
+        by_name.setdefault(name, []).append(f'{{ {key} = "{value}" }}' if key else "{}")
+    lines = (f"{name} = {s[0] if len(s) == 1 else '[' + ', '.join(s) + ']'}" for name, s in by_name.items())
+    return "\n".join(lines)

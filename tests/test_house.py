@@ -1,0 +1,125 @@
+"""The shape of the house: who imports whom, how much must be read, how long a function may be."""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import ml_privacy_meter
+
+ROOT = Path(ml_privacy_meter.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+EXAMPLES = sorted((ROOT.parents[1] / "examples").glob("*.py"))
+PACKAGE = "ml_privacy_meter"
+
+GAMES = {"membership"}
+MAY_IMPORT = {
+    "_checks": set(),
+    "types": {"_checks"},
+    "findings": {"types"},
+    "signals": {"types", "_checks"},
+    "membership": {"signals", "types", "_checks"},
+    "risk": {"findings", "types", "_checks"},
+    "report": {"findings", "types", "_checks"},
+    "targets": {"types", "_checks"},
+    "records": {"types", "_checks"},
+    "audit": {*GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
+    "cli": {"audit", *GAMES, "signals", "report", "targets", "records", "types", "_checks", "__version__"},
+    "__init__": {"audit", *GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
+}
+PUBLIC = {
+    *("audit", "open_model", "load_records", "membership", "risk", "signals"),
+    *("Check", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
+}
+
+
+def imported(file: Path) -> list[str]:
+    """Modules of this project that a file imports, by their full names."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name} imports relatively"
+            if node.module == PACKAGE:
+                found += [f"{PACKAGE}.{name.name}" for name in node.names]
+            elif (node.module or "").startswith(f"{PACKAGE}."):
+                found.append(str(node.module))
+        elif isinstance(node, ast.Import):
+            found += [name.name for name in node.names if name.name.startswith(f"{PACKAGE}.")]
+    return found
+
+
+def room(file: Path) -> str:
+    return file.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_every_room_only_imports_what_it_may(file):
+    rooms = {name.split(".")[1] for name in imported(file)} - {room(file)}
+    assert rooms <= MAY_IMPORT[room(file)]
+
+
+def reading(file: Path) -> set[Path]:
+    """The files that must be read with this one: all that it imports of this project, and what they import."""
+    seen, todo = set(), [file]
+    while todo:
+        here = todo.pop()
+        if here not in seen:
+            seen.add(here)
+            todo += [ROOT.joinpath(*name.split(".")[1:]).with_suffix(".py") for name in imported(here)]
+    return seen
+
+
+@pytest.mark.parametrize("file", [f for game in GAMES for f in (ROOT / game).glob("[a-z]*.py")], ids=lambda f: f.stem)
+def test_an_attack_is_understood_by_reading_little(file):
+    files = reading(file)
+    assert all(f.is_file() for f in files)
+    assert len(files) <= 8
+    assert sum(len(f.read_text().splitlines()) for f in files) <= 800
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_functions_and_files_are_short(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = text.splitlines()[body[0].lineno - 1 : node.end_lineno] if body else []
+            code = [line for line in lines if line.strip() and not line.strip().startswith("#")]
+            assert len(code) <= 40, f"{node.name} has {len(code)} code lines"
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.name)
+def test_examples_are_short(file):
+    assert len(file.read_text().splitlines()) <= 80
+
+
+def test_the_public_names_are_these():
+    assert set(ml_privacy_meter.__all__) == PUBLIC
+    assert all(hasattr(ml_privacy_meter, name) for name in PUBLIC)
+
+
+@pytest.mark.parametrize("name", sorted(MAY_IMPORT.keys() - {"__init__", "_checks", "cli"}))
+def test_every_public_thing_is_documented(name):
+    module = importlib.import_module(f"{PACKAGE}.{name}")
+    assert inspect.getdoc(module)
+    for exported in getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")]):
+        thing = getattr(module, exported)
+        if getattr(thing, "__module__", "") == module.__name__ and callable(thing):
+            assert inspect.getdoc(thing), exported
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_nothing_that_a_stranger_wrote_is_unpickled(file):
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {name.name for name in node.names} | {getattr(node, "module", "")}
+            assert not names & {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve"}
+        if isinstance(node, ast.Call):
+            settings = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            assert settings.get("allow_pickle", "False") == "False"
+            if ast.unparse(node.func) == "torch.load":
+                assert settings.get("weights_only") == "True"
+            assert ast.unparse(node.func) not in {"joblib.load", "eval", "exec"}
