@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "__init__": {"audit", *GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
 }
 PUBLIC = {
-    *("audit", "open_model", "load_records", "membership", "risk", "signals"),
+    *("audit", "open_model", "load_records", "as_records", "membership", "risk", "signals"),
     *("Check", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }
 

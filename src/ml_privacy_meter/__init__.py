@@ -4,6 +4,7 @@ from ml_privacy_meter import membership, risk, signals
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.targets import open_model
@@ -19,6 +20,7 @@ __all__ = [
     "Risk",
     "Scores",
     "Signals",
+    "as_records",
     "audit",
     "load_records",
     "membership",

@@ -75,6 +75,9 @@ def audit(
     groups = _groups(case, taken)
     if attacks is None:
         attacks = default_attacks(taken.labels)
+    names = [describe(attack) for attack in attacks]
+    if len(set(names)) < len(names):
+        raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
     measures = _measures(fpr, confidence)
     joint = _measures(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     differ = checks.shift(blind, confidence=confidence).voids
@@ -238,19 +241,18 @@ def _checks(
 def _table(
     taken: Records, game: MembershipGame, groups: Mapping[str, np.ndarray], findings: Sequence[Finding]
 ) -> pd.DataFrame:
-    played = [finding for finding in findings if finding.scores is not None]
-    table = pd.DataFrame({"id": taken.id.astype(str), "member": game.member.numpy()} | dict(groups))
-    if not played:
-        return table
-    scores = [finding.scores for finding in played if finding.scores is not None]
+    columns: dict[str, Any] = {"id": taken.id.astype(str), "member": game.member.numpy(), **groups}
+    found = {finding.attack: finding.scores for finding in findings if finding.scores is not None}
+    if not found:
+        return pd.DataFrame(columns | {"membership_probability": np.nan, "attack": "", "score": np.nan})
+    scores = list(found.values())
     probability, which = membership_probability(scores)
-    each = np.stack([s.score.numpy() for s in scores])
-    table["membership_probability"] = probability.numpy()
-    table["attack"] = np.array([finding.attack for finding in played])[which]
-    table["score"] = each[which, np.arange(len(table))]
-    return pd.concat(
-        [table, pd.DataFrame({f"score: {f.attack}": row for f, row in zip(played, each, strict=True)})], axis=1
-    )
+    columns["membership_probability"] = probability.numpy()
+    columns["attack"] = pd.Categorical.from_codes(which, pd.Index(list(found)))
+    columns["score"] = np.empty(len(which))
+    for k, one in enumerate(scores):
+        columns["score"][which == k] = one.score.numpy()[which == k]
+    return pd.DataFrame(columns | {f"score: {attack}": s.score.numpy() for attack, s in found.items()})
 
 
 def _about(case: _Case, game: MembershipGame, reader: Reader, started: float, **settings: Any) -> dict[str, Any]:

@@ -121,10 +121,9 @@ def verdict(document: Document) -> str:
     return found
 
 
-def _strength(finding: Document) -> tuple[bool, float, float]:
+def _strength(finding: Document) -> tuple[bool, float]:
     auc = named(finding["risks"], "AUC") or {"value": None}
-    known = auc["value"] is not None and auc["low"] is not None
-    return bool(_leaking(finding)), auc["low"] if known else 0.0, auc["value"] if known else 0.0
+    return bool(_leaking(finding)), auc["value"] or 0.0
 
 
 def _leaking(finding: Document) -> list[Document]:

@@ -69,12 +69,15 @@ class Reader:
         if not isinstance(signal, OutputSignal):
             return torch.from_numpy(self._on_disk(signal, model, records)[:].astype(np.float64))
         outputs = self._on_disk(_outputs, model, records)
-        step = max(1, 2**20 // int(np.prod(outputs.shape[1:], dtype=int)))
-        parts = []
+        step = max(1, 2**17 // int(np.prod(outputs.shape[1:], dtype=int)))
+        whole = None
         for start in range(0, len(records), step):
             rows = slice(start, start + step)
-            parts.append(signal.of(torch.from_numpy(outputs[rows]), records.labels[rows]).double())
-        return torch.cat(parts)
+            part = signal.of(torch.from_numpy(outputs[rows]), records.labels[rows])
+            if whole is None:  # made at once: parts that stay between temporaries would keep the heap from shrinking
+                whole = torch.empty(len(records), *part.shape[1:], dtype=torch.float64)
+            whole[rows] = part
+        return torch.empty(0) if whole is None else whole
 
     def _on_disk(self, signal: Signal, model: Model, records: Records) -> Kept:
         key = self._key(model, records, signal)
