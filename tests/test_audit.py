@@ -80,6 +80,14 @@ def test_nothing_is_found_where_nothing_is(world):
     assert "found no leak" in str(report)
 
 
+def test_a_finding_says_what_its_score_is(report):
+    says = {finding.attack: finding.says for finding in report.findings}
+    assert says["threshold"].endswith("by default minus the loss, in nats.")
+    assert says["threshold(signal=entropy)"].endswith(
+        "Here, entropy: Entropy of the predicted distribution, in nats. It needs no true label."
+    )
+
+
 def test_the_same_audit_gives_the_same_report_and_another_seed_another_order(world, tmp_path):
     def saved(name, **settings):
         folder = pm.audit(*world, attacks=[threshold, pm.membership.quantile], **settings).save(tmp_path / name)

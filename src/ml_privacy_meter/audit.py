@@ -121,6 +121,9 @@ def play(
     """
     documented = attack.func if isinstance(attack, partial) else attack
     says, sees = _docstring(documented.__doc__ or "")
+    for value in attack.keywords.values() if isinstance(attack, partial) else ():
+        if callable(value) and value.__doc__:
+            says += f" Here, {value.__name__}: {_docstring(value.__doc__)[0]}"
     name = describe(attack)
     try:
         scores = game.play(attack)

@@ -66,7 +66,7 @@ def test_a_histogram_holds_every_score_however_far_out() -> None:
     scores = Scores(
         torch.cat([scores.score, torch.tensor([1e12, -1e12])]), torch.cat([scores.truth, torch.tensor([True, False])])
     )
-    edges, members, others = histogram(scores)
+    edges, members, others, _ = histogram(scores)
     assert (members.sum(), others.sum()) == (501, 501)
     assert len(edges) == BINS + 1
     assert (members + others > 0).sum() > 10
@@ -74,6 +74,17 @@ def test_a_histogram_holds_every_score_however_far_out() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1e300, -5e-324, 1e17])
 def test_a_histogram_of_one_value_holds_every_score(value: float) -> None:
-    edges, members, others = histogram(Scores(torch.full((10,), value, dtype=torch.float64), torch.arange(10) < 4))
+    edges, members, others, _ = histogram(Scores(torch.full((10,), value, dtype=torch.float64), torch.arange(10) < 4))
     assert (members.sum(), others.sum()) == (4, 6)
     assert (np.diff(edges) > 0).all()
+
+
+def test_scores_that_crowd_near_zero_are_spread_out_by_their_logarithms() -> None:
+    rng = np.random.default_rng(0)
+    score = torch.from_numpy(-np.exp(rng.normal(-8, 4, 1000)))
+    edges, members, others, linear = histogram(Scores(score, torch.arange(1000) < 400))
+    assert linear is not None
+    assert 0 < linear < 0.01
+    assert (np.diff(edges) > 0).all()
+    assert (members.sum(), others.sum()) == (400, 600)
+    assert (members + others).max() < 200

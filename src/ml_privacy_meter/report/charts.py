@@ -59,9 +59,14 @@ def roc(found: Document, *, logarithmic: bool) -> Spec:
 def histogram(found: Document) -> Spec:
     """The share of the members, and that of the non-members, whose score falls into each bin."""
     edges, members, others = (found["histogram"][key] for key in ("edges", "members", "non_members"))
-    width = edges[2] - edges[1] if len(edges) > 3 else edges[1] - edges[0]
-    # The outermost bins reach to the extremes: they are drawn as wide as the others.
-    ends = [edges[1] - width, *edges[1:-1], edges[-2] + width]
+    linear = found["histogram"]["linear_within"]
+    scale = alt.Scale(zero=False, nice=False)
+    ends = edges
+    if linear is not None:
+        scale = alt.Scale(type="symlog", constant=linear, nice=False, domain=[edges[0], edges[-1]])
+    else:  # The outermost bins reach to the extremes: they are drawn as wide as the others.
+        width = edges[2] - edges[1] if len(edges) > 3 else edges[1] - edges[0]
+        ends = [edges[1] - width, *edges[1:-1], edges[-2] + width]
     values = [
         {"from": ends[place], "to": ends[place + 1], "share": number / max(sum(side), 1), "set": name}
         for name, side in (("non-members", others), ("members", members))
@@ -69,9 +74,7 @@ def histogram(found: Document) -> Spec:
     ]
     colour = alt.Scale(domain=["members", "non-members"], range=[MEMBERS, OTHERS])
     encoding: Spec = {
-        "x": alt.X(
-            "from:Q", scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(title="score", grid=False, tickCount=8)
-        ),
+        "x": alt.X("from:Q", scale=scale, axis=alt.Axis(title="score", grid=False, **_ticks(edges, linear))),
         "x2": alt.X2("to:Q"),
         "y2": alt.datum(0),
         "y": alt.Y("share:Q", stack=None, axis=alt.Axis(title="share of the set", format="~%", tickCount=5)),
@@ -79,6 +82,17 @@ def histogram(found: Document) -> Spec:
     }
     bars = alt.Chart(alt.InlineData(values=values)).mark_bar(fillOpacity=0.5, strokeWidth=0, binSpacing=0)
     return _finish(bars.encode(**encoding), height=220)
+
+
+def _ticks(edges: Sequence[float], linear: float | None) -> dict[str, Any]:
+    """Marks at 0 and at powers of ten on a scale that bends; a few anywhere on one that does not."""
+    if linear is None:
+        return {"tickCount": 8}
+    top = math.floor(math.log10(max(abs(edges[0]), abs(edges[-1]))))
+    powers = [10.0**power for power in range(top, math.ceil(math.log10(linear)) - 1, -1)]
+    thinned = powers[:: max(1, len(powers) // 4)]
+    inside = [tick for tick in (*(-p for p in thinned), 0.0, *thinned) if edges[0] <= tick <= edges[-1]]
+    return {"values": sorted(inside), "format": "~g"}
 
 
 def groups(shown: Sequence[Document], name: str) -> Spec:

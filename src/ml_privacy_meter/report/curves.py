@@ -44,13 +44,29 @@ def _thin(fpr: Float[np.ndarray, " thresholds"], tpr: Float[np.ndarray, " thresh
     return np.unique(np.concatenate(chosen).clip(0, last))
 
 
-def histogram(scores: Scores) -> tuple[Float[np.ndarray, " edges"], Int[np.ndarray, " bins"], Int[np.ndarray, " bins"]]:
-    """Edges of the bins, and the members and non-members in each.
+def histogram(
+    scores: Scores,
+) -> tuple[Float[np.ndarray, " edges"], Int[np.ndarray, " bins"], Int[np.ndarray, " bins"], float | None]:
+    """Edges of the bins, the members and non-members in each, and how far from 0 the scale is linear.
 
-    The inner bins are equally wide. The outermost reach to the lowest and the highest score, so that a few
-    scores far out do not squeeze the others into one bin.
+    The inner bins are equally wide: on a linear scale (None), or, where that would put most scores into one bin, on
+    one that is linear near 0 and logarithmic beyond. The outermost bins reach to the lowest and the highest score, so
+    that a few scores far out do not squeeze the others.
     """
     score = scores.score.double().numpy()
+    edges = _edges(score)
+    if np.histogram(score, edges)[0].max() <= len(score) / 2 or len(np.unique(score)) <= BINS:
+        linear = None
+    else:
+        linear = float(max(np.quantile(np.abs(score), 0.1), np.abs(score).max() * 1e-9))
+        edges = linear * np.sinh(_edges(np.arcsinh(score / linear)))
+        edges[0], edges[-1] = min(edges[0], score.min()), max(edges[-1], score.max())
+    members, _ = np.histogram(scores.members.numpy(), edges)
+    others, _ = np.histogram(scores.others.numpy(), edges)
+    return edges, members, others, linear
+
+
+def _edges(score: Float[np.ndarray, " trials"]) -> Float[np.ndarray, " edges"]:
     low, high = np.quantile(score, [0.002, 0.998])
     if high == low:
         low, high = score.min(), score.max()
@@ -58,6 +74,4 @@ def histogram(scores: Scores) -> tuple[Float[np.ndarray, " edges"], Int[np.ndarr
         low, high = low - max(0.5, abs(low) / 1e6), high + max(0.5, abs(high) / 1e6)
     edges = np.linspace(low, high, BINS + 1)
     edges[0], edges[-1] = min(score.min(), low), max(score.max(), high)
-    members, _ = np.histogram(scores.members.numpy(), edges)
-    others, _ = np.histogram(scores.others.numpy(), edges)
-    return edges, members, others
+    return edges

@@ -62,10 +62,15 @@ def _pictures(scores: Scores | None) -> Document:
     if scores is None:
         return {"roc": None, "histogram": None}
     fpr, tpr = roc(scores)
-    edges, members, others = histogram(scores)
+    edges, members, others, linear = histogram(scores)
     return {
         "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},
-        "histogram": {"edges": edges.tolist(), "members": members.tolist(), "non_members": others.tolist()},
+        "histogram": {
+            "edges": edges.tolist(),
+            "members": members.tolist(),
+            "non_members": others.tolist(),
+            "linear_within": linear,
+        },
     }
 
 

@@ -48,8 +48,8 @@ WORDS = {
     "Not resolvable": ("There are too few records to measure so small a rate. It does not mean that the rate is low."),
     "Membership probability": (
         "How probable an attack’s score makes it that the record was a training record, if training "
-        "records and others were equally many: 50% says nothing. The scale is learned from other records "
-        "than the one it is given to."
+        "records and others were equally many: 50% says nothing. The scale is learned from this "
+        "audit’s own records, for each record from others than itself."
     ),
     "Ceiling": (
         "The most that a claimed guarantee allows. A figure above it refutes the claim, or the audit is wrong."

@@ -151,8 +151,8 @@ def _ranking(finding: Document, risk: Document, document: Document) -> str:
         "Training records can be told from others somewhat better than by chance: the attack "
         f"“{finding['attack']}”{_of_all(document)} reaches {risk['name']} {figure(risk)} "
         f"({_confidence(document)} interval; without the model "
-        f"{stated(risk['name'], risk['baseline'])}). No true positive rate that these counts resolve surely lies "
-        "above chance."
+        f"{stated(risk['name'], risk['baseline'])}). No true positive rate lies surely above chance "
+        "at these counts."
     )
 
 

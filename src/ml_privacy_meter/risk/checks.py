@@ -118,7 +118,7 @@ def better_on_members(right: Float[Tensor, " records"], member: Bool[Tensor, " r
 
 def varied_scores(attack: str, scores: Scores) -> Check:
     """Fails where an attack gives nearly every record the same score, though it is not one of two values by nature."""
-    name = f"Does {attack} tell records apart?"
+    name = f"Are the scores of {attack} varied?"
     values, counts = scores.score.unique(return_counts=True)  # type: ignore[no-untyped-call]
     most = int(counts.max())
     if len(values) == 1:
