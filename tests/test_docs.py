@@ -1,0 +1,182 @@
+"""What README and docs show is run: each block of Python, each run file, each command; and links lead somewhere."""
+
+import os
+import re
+import shlex
+import tomllib
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras reads it once, when it is first imported
+import docs_files
+import pytest
+import test_house
+from typer.testing import CliRunner
+
+from ml_privacy_meter import audit as audit_function
+from ml_privacy_meter.cli import app, runfile
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*__array__ implementation:DeprecationWarning")  # Keras' own
+
+
+@dataclass(frozen=True)
+class Block:
+    kind: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = TEXT[page]
+    return [Block(f[1], f[2], text[: f.start()].count("\n") + 2) for f in BLOCK.finditer(text)]
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any], str]]:
+    folder = tmp_path_factory.mktemp("docs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries that write these files
+        things = docs_files.lay_out(folder)
+    with docs_files.service(things["forest"]) as address:
+        yield folder, things, address
+
+
+class Reader:
+    """Does what a page says, block after block, in the folder that it stands in."""
+
+    def __init__(self, things: dict[str, Any], address: str) -> None:
+        self.things, self.address = dict(things), address
+
+    def read(self, page: Path, block: Block) -> None:
+        text = block.text.replace(docs_files.ADDRESS, self.address)
+        if block.kind == "python":
+            code = compile("\n" * (block.line - 1) + text, named(page), "exec")  # so that errors name the line
+            exec(code, self.things)
+        elif block.kind == "toml":
+            self.run_file(text)
+        elif block.kind == "sh":
+            for line in text.splitlines():
+                self.command(line)
+        else:
+            assert block.kind == "text", f"line {block.line}: a block of {block.kind or 'no kind'} that nobody reads"
+
+    def run_file(self, text: str) -> None:
+        """Runs it; a part of one together with the least that is missing."""
+        if "out" not in tomllib.loads(text):
+            text = (
+                'out = "report"\nmodel.path = "model.pt2"\nmembers.path = "train.npz"\nnon_members.path = "test.npz"\n'
+                + text
+            )
+        Path("audit.toml").write_text(text, encoding="utf-8")
+        runfile.audit_from(runfile.read(Path("audit.toml")), Path())
+
+    def command(self, line: str) -> None:
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["privacy-meter"]:
+            words, into = (words[: words.index(">")], words[words.index(">") + 1]) if ">" in words else (words, "")
+            done = CliRunner().invoke(app, words[1:])
+            assert done.exit_code == 0, f"{line}\n{done.stderr}"
+            if into:
+                Path(into).write_text(done.stdout, encoding="utf-8")
+        elif words[:1] == ["make"]:
+            makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+            assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
+        elif words[:1] == ["python"]:
+            assert (ROOT / words[1]).is_file(), line
+        elif words[:2] == ["pip", "install"]:
+            for extra in re.findall(r"\[([\w,]+)\]", line):
+                assert set(extra.split(",")) <= extras(), line
+        else:
+            assert not words, f"a command that nobody reads: {line}"
+
+
+def extras() -> set[str]:
+    return set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
+
+
+def read_page(page: Path, laid_out: tuple[Path, dict[str, Any], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, things, address = laid_out
+    docs_files.play_two_attacks(monkeypatch)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("API_KEY", "secret")
+    reader = Reader(things, address)
+    for block in blocks(page):
+        reader.read(page, block)
+
+
+def test_readme_does_what_it_says(laid_out, monkeypatch, capsys):
+    read_page(ROOT / "README.md", laid_out, monkeypatch)
+    assert "“" in capsys.readouterr().out  # the verdict names an attack
+    files = {path.name for path in (laid_out[0] / "report").iterdir()}
+    assert files == {"index.html", "report.md", "report.json", "records.parquet"}
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "README.md"], ids=named)
+def test_a_page_does_what_it_says(page, laid_out, monkeypatch):
+    read_page(page, laid_out, monkeypatch)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page):
+    prose = BLOCK.sub("", TEXT[page])
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"https?://", target):
+            continue
+        path, _, anchor = target.partition("#")
+        place = page if not path else (page.parent / path).resolve()
+        assert place.exists(), target
+        if anchor:
+            assert anchor in anchors(place), target
+
+
+def anchors(page: Path) -> set[str]:
+    """What headings can be linked to by: in small letters, spaces as hyphens, without punctuation."""
+    headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", TEXT[page]), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_setting_of_a_run_file_stands_in_the_docs():
+    text = TEXT[ROOT / "docs" / "audit-your-own-model.md"]
+    known = {
+        name for part in (runfile.targets.open_model, runfile.records.load, audit_function) for name in settings(part)
+    }
+    missing = {name for name in known - {"answers", "name", "attacks"} if not re.search(rf"\b{name}\b", text)}
+    assert not missing
+
+
+def settings(function: Any) -> set[str]:
+    return set(runfile._settings_of(function))
+
+
+def test_every_attack_and_signal_stands_in_the_docs():
+    text = TEXT[ROOT / "docs" / "attacks.md"]
+    assert all(f"## {name}\n" in text for name in ("threshold", "gap", "quantile"))
+    assert all(f"`{name}`" in text for name in runfile._signals())
+
+
+def test_the_table_of_rooms_is_the_one_that_is_enforced():
+    text = TEXT[ROOT / "docs" / "design.md"]
+    rows = dict(re.findall(r"^\| `(\w+)` \| .* \| ([^|]*) \|$", text, re.MULTILINE))
+    rooms = list(rows)
+    for room, allowed in test_house.MAY_IMPORT.items():
+        if room == "__init__":
+            continue
+        said = set(re.findall(r"`(\w+)`", rows[room]))
+        if rows[room].startswith("all above"):
+            said = set(rooms[: rooms.index(room)]) - said
+        assert said == allowed - {"__version__"}, room
