@@ -51,7 +51,8 @@ def test_the_verdict_on_a_leak_counts_the_records() -> None:
     counts = f"{found.value * 2000:.0f}{counts}"
     assert counts in said
     assert "At an error of 1 in 100 " in said
-    assert f"“{LEAKY}” (of 2, the strongest on these records); without the model, 20 would be" in said
+    assert f"“{LEAKY}” (of 2, the strongest on these records) reaches AUC" in said
+    assert "training records in this audit; without the model, 20 would be." in said
     assert "95% interval" in said
 
 

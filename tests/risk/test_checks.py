@@ -107,3 +107,4 @@ def test_scores_that_are_nearly_all_the_same_are_found():
 def test_a_model_that_answers_twice_differently_is_found():
     assert checks.repeatable(True).passed
     assert not checks.repeatable(False).passed
+    assert "Not checked" in checks.repeatable(None).says

@@ -103,6 +103,7 @@ def test_without_a_key_nothing_is_taken_from_an_earlier_run(records, tmp_path):
     for model in (Counting(), Counting()):
         Reader(Store(tmp_path)).signal(signals.loss, model, records)
         assert model.asked == 1032
+    assert not list(tmp_path.glob("*.rows"))
 
 
 def test_a_signal_of_ones_own_with_other_settings_is_another_signal(model, records, tmp_path):

@@ -52,7 +52,10 @@ def _attacks(document: Document) -> str:
         risks = [words.named(finding["risks"], name) for name in names]
         cells = ["failed" if finding["failed"] else "–" if risk is None else _cell(risk) for risk in risks]
         rows.append([escape(finding["attack"]), *cells])
-    note = "Brackets hold intervals; bold: the whole interval lies above what is reached without the model."
+    note = (
+        "Brackets hold intervals; bold: above what is reached without the model, even when the interval is widened "
+        "for the number of figures."
+    )
     return f"## Attacks\n\n{_table(['Attack', *names], rows)}\n\n{note}"
 
 

@@ -131,28 +131,22 @@ def _leaking(finding: Document) -> list[Document]:
 
 
 def _leak(finding: Document, document: Document) -> str:
-    above = _leaking(finding)
-    rates = [risk for risk in above if fpr_of(risk["name"]) is not None]
+    auc = named(finding["risks"], "AUC") or _leaking(finding)[0]
+    said = (
+        f"Training records can be told from others: the attack “{finding['attack']}”{_of_all(document)} reaches "
+        f"{auc['name']} {figure(auc)} ({_confidence(document)} interval; without the model "
+        f"{stated(auc['name'], auc['baseline'])})."
+    )
+    rates = [risk for risk in _leaking(finding) if fpr_of(risk["name"]) is not None]
     if not rates:
-        return _ranking(finding, above[0], document)
+        return f"{said} At small errors, none of its figures lies surely above chance."
     risk = next((risk for risk in rates if fpr_of(risk["name"]) == 0.01), rates[0])
     members = document["about"]["members"]
     low, middle, high, chance = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high", "baseline"))
     return (
-        f"At an error of {_one_in(fpr_of(risk['name']))} (other records wrongly taken for training "
-        f"records), {middle} [{low}, {high}] of the {members:,} training records in this audit are told "
-        f"apart by the attack “{finding['attack']}”{_of_all(document)}; without the model, {chance} would be. "
-        f"The brackets hold the {_confidence(document)} interval."
-    )
-
-
-def _ranking(finding: Document, risk: Document, document: Document) -> str:
-    return (
-        "Training records can be told from others somewhat better than by chance: the attack "
-        f"“{finding['attack']}”{_of_all(document)} reaches {risk['name']} {figure(risk)} "
-        f"({_confidence(document)} interval; without the model "
-        f"{stated(risk['name'], risk['baseline'])}). No true positive rate lies surely above chance "
-        "at these counts."
+        f"{said} At an error of {_one_in(fpr_of(risk['name']))} (other records wrongly taken for training "
+        f"records), it picks out {middle} [{low}, {high}] of the {members:,} training records in this audit; "
+        f"without the model, {chance} would be."
     )
 
 
@@ -163,7 +157,7 @@ def _nothing(finding: Document, document: Document) -> str:
     if risk is not None and risk["value"] is not None:
         reach = (
             f": the strongest, “{finding['attack']}”, reaches {risk['name']} {figure(risk)} "
-            f"({_confidence(document)} interval), and {stated(risk['name'], risk['baseline'])} is chance"
+            f"({_confidence(document)} interval; without the model {stated(risk['name'], risk['baseline'])})"
         )
     return (
         f"{'This attack' if len(ran) == 1 else 'These attacks'} found no leak{reach}. That is no proof that "

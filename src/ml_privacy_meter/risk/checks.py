@@ -131,9 +131,11 @@ def varied_scores(attack: str, scores: Scores) -> Check:
     return Check(name, False, said + " Are the model's outputs rounded? Give them with all their digits, or as logits.")
 
 
-def repeatable(same: bool) -> Check:
-    """Fails where the model answered twice to the same records, and differently."""
+def repeatable(same: bool | None) -> Check:
+    """Fails where the model answered twice to the same records, and differently; None where it was not asked twice."""
     name = "Does the model answer the same twice?"
+    if same is None:
+        return Check(name, True, "Not checked: it is asked about each record only once.")
     if same:
         return Check(name, True, "Yes.")
     return Check(name, False, "No. Was it exported in training mode, with dropout? Its figures change from run to run.")

@@ -51,6 +51,7 @@ class Reader:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.store, self.device, self.batch_size = store, torch.device(device), batch_size
+        self._scratch = Store()  # for what has no key, and so cannot be found again
         self._remembered: dict[tuple[str, str], Tensor] = {}
         self._kept: dict[str, Kept] = {}
         self._held: dict[int, tuple[Any, str]] = {}  # what has no key of its own is known by being held
@@ -103,7 +104,8 @@ class Reader:
 
         with torch.no_grad(), evaluating(model_here):
             first = read(slice(0, min(32, size, len(records))))
-            self._kept[key] = self.store.fill(key, len(records), first, batches)
+            lasting = getattr(model, "key", "") and records.key
+            self._kept[key] = (self.store if lasting else self._scratch).fill(key, len(records), first, batches)
         return self._kept[key]
 
     def _here(self, model: Model) -> Model:

@@ -103,7 +103,7 @@ def open_skops(path: Path, *, trusted: Sequence[str]) -> Opened:
         listed = ", ".join(f'"{name}"' for name in strange)
         raise InputError(
             f"`{path}` builds objects of types that nobody has vouched for: {', '.join(strange)}. If you "
-            f"know them, say `trusted = [{listed}]`."
+            f"know them, say `trusted = [{listed}]` in a run file or in Python, or `--trusted` for each."
         )
     try:
         model = io.load(path, trusted=unknown)

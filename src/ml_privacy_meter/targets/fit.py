@@ -25,7 +25,7 @@ class _Probe:
 
     feed: Feed
     outputs: Tensor
-    deterministic: bool
+    deterministic: bool | None
 
 
 def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target, Records, Records]:
@@ -50,7 +50,7 @@ def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target,
     shape = tuple(members.labels.shape[1:])
     reading = reading_of(probe.outputs, task=task, gives=opened.gives, shape=shape)
     says = f"{_what(opened)}; outputs read as {reading.says}{_casts(probe.feed, members.x[0:1])}"
-    if not probe.deterministic:
+    if probe.deterministic is False:
         says += "; two calls with the same records gave different answers"
     known = opened.key and (opened.before is None or opened.before_key)
     key = digest(opened.key, opened.before_key, str(probe.feed.integers), reading.says, str(shape)) if known else ""
@@ -70,7 +70,7 @@ def _probe(opened: Opened, members: Records, non_members: Records) -> _Probe:
         feed = _accepted(opened, batches[0])
         try:
             outputs = [_ask(feed, batch) for batch in batches]
-            again = outputs[0] if opened.cached else _ask(feed, batches[0])
+            again = None if opened.cached else _ask(feed, batches[0])
         except InputError:
             raise
         except Exception as error:
@@ -89,7 +89,7 @@ def _probe(opened: Opened, members: Records, non_members: Records) -> _Probe:
             "The model must give every record as many numbers, found outputs of the shapes "
             f"{tuple(outputs[0].shape[1:])} for members and {tuple(outputs[1].shape[1:])} for non-members."
         )
-    same = torch.allclose(outputs[0].double(), again.double(), rtol=1e-5, atol=1e-6)
+    same = None if again is None else torch.allclose(outputs[0].double(), again.double(), rtol=1e-5, atol=1e-6)
     return _Probe(feed, torch.cat(outputs), same)
 
 

@@ -79,11 +79,11 @@ class Target(nn.Module):
         key: of all content that its answers hang on; empty where that cannot be known.
         says: what it is and how it is read, for the report.
         classes: the names of the classes in the order of its columns; None where they have no names.
-        deterministic: two calls with the same records gave the same answers.
+        deterministic: two calls with the same records gave the same answers; None where it is asked only once.
     """
 
     def __init__(
-        self, feed: Feed, reading: Reading, *, key: str, says: str, classes: tuple[str, ...] | None, deterministic: bool
+        self, feed: Feed, reading: Reading, *, key: str, says: str, classes: tuple[str, ...] | None, deterministic: bool | None
     ) -> None:
         super().__init__()
         self.inner = feed.opened.inner
