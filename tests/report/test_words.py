@@ -154,3 +154,15 @@ def test_how_it_was_measured_is_told_in_words() -> None:
     assert told["Settings: fprs"] == "0.1, 0.01, 0.001"
     assert told["Duration"] == "12.3 s"
     assert told["Paths: model"] == "models/resnet20.pt2"
+
+
+def test_the_verdict_names_the_attack_that_is_strongest_at_small_errors() -> None:
+    def finding(attack: str, auc: float, rate: float) -> dict[str, Any]:
+        risks = [risk("AUC", auc, auc - 0.01, auc + 0.01), risk("TPR@1%FPR", rate, rate - 0.01, rate + 0.01)]
+        risks[1]["baseline"] = 0.01
+        return {"attack": attack, "failed": "", "risks": risks}
+
+    about = {"members": 1000, "confidence": 0.95}
+    said = words.verdict({"findings": [finding("a", 0.8, 0.03), finding("b", 0.7, 0.2)], "checks": [], "about": about})
+    assert "the attack “a” (of 2, the strongest on these records) reaches AUC 0.800" in said
+    assert "“b” picks out 200 [190, 210] of the 1,000" in said

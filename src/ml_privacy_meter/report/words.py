@@ -137,16 +137,27 @@ def _leak(finding: Document, document: Document) -> str:
         f"{auc['name']} {figure(auc)} ({_confidence(document)} interval; without the model "
         f"{stated(auc['name'], auc['baseline'])})."
     )
-    rates = [risk for risk in _leaking(finding) if fpr_of(risk["name"]) is not None]
+    return f"{said} {_picked_out(document)}"
+
+
+def _picked_out(document: Document) -> str:
+    """What the strongest attack does at a small error: at one in a hundred, or else the smallest that leaks."""
+    rates = [
+        (fpr, finding, risk)
+        for finding in document["findings"]
+        for risk in _leaking(finding)
+        if (fpr := fpr_of(risk["name"])) is not None
+    ]
     if not rates:
-        return f"{said} At small errors, none of its figures lies surely above chance."
-    risk = next((risk for risk in rates if fpr_of(risk["name"]) == 0.01), rates[0])
+        return "At small errors, no attack’s figures lie surely above chance."
+    error = 0.01 if any(fpr == 0.01 for fpr, _, _ in rates) else min(fpr for fpr, _, _ in rates)
+    _, finding, risk = max((rate for rate in rates if rate[0] == error), key=lambda rate: rate[2]["value"])
     members = document["about"]["members"]
     low, middle, high, chance = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high", "baseline"))
     return (
-        f"{said} At an error of {_one_in(fpr_of(risk['name']))} (other records wrongly taken for training "
-        f"records), it picks out {middle} [{low}, {high}] of the {members:,} training records in this audit; "
-        f"without the model, {chance} would be."
+        f"At an error of {_one_in(error)} (other records wrongly taken for training records), “{finding['attack']}” "
+        f"picks out {middle} [{low}, {high}] of the {members:,} training records in this audit; without the model, "
+        f"{chance} would be."
     )
 
 
