@@ -26,7 +26,6 @@ FAILED_ATTACK, BAD_INPUT, OURS, INTERRUPTED = 1, 2, 70, 130
 
 @app.command()
 def audit(
-    context: typer.Context,
     members: options.Members,
     non_members: options.NonMembers,
     out: options.Out,
@@ -66,7 +65,8 @@ def audit(
     An option with dots can be given several times. Settings that differ between the two sets, or of an address, have
     a place in a run file: see `privacy-meter init`.
     """
-    _do(lambda: _audited(runfile.from_options(context.params), Path(), quiet, as_json), debug)
+    settings = runfile.from_options(locals())
+    _do(lambda: _audited(settings, Path(), quiet, as_json), debug)
 
 
 @app.command()
@@ -93,7 +93,6 @@ def run(
 
 @app.command()
 def init(
-    context: typer.Context,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -125,12 +124,13 @@ def init(
 
     privacy-meter init model.pt2 train.npz test.npz > audit.toml
     """
+    given = dict(locals())
 
     def work() -> int:
         if len(files) not in (2, 3):
             raise InputError(f"Give [MODEL] MEMBERS NON_MEMBERS, found {len(files)} of them.")
         named = dict(zip(("non_members", "members", "model"), reversed(files), strict=False))
-        sys.stdout.write(template.run_file(runfile.from_options(context.params | named)))
+        sys.stdout.write(template.run_file(runfile.from_options(given | named)))
         return 0
 
     _do(work, debug)
@@ -160,21 +160,24 @@ def _do(work: Callable[[], int], debug: bool) -> None:
     """Runs a command; an error is a sentence and an exit status, and a traceback only if asked for."""
     try:
         status = work()
-    except KeyboardInterrupt:
-        status, said = INTERRUPTED, "Interrupted. The same command goes on where it was."
-    except InputError as problem:
-        status, said = BAD_INPUT, f"Error: {problem}"
-    except OSError as problem:
-        status, said = BAD_INPUT, f"Error: The system refuses a file or folder: {problem}."
-    except Exception as problem:
-        where = "" if debug else " Run it again with --debug to see where."
-        status, said = OURS, f"Unexpected error, a fault of this program: {problem!r}.{where}"
-    else:
-        raise typer.Exit(status)
-    if debug:
-        traceback.print_exc()
-    sys.stderr.write(f"{said}\n")
+    except (Exception, KeyboardInterrupt) as problem:
+        if debug:
+            traceback.print_exc()
+        status, said = _said(problem)
+        hint = " Run it again with --debug to see where." if status == OURS and not debug else ""
+        sys.stderr.write(f"{said}{hint}\n")
     raise typer.Exit(status)
+
+
+def _said(problem: BaseException) -> tuple[int, str]:
+    """The exit status for what a command ended with, and what is said of it."""
+    if isinstance(problem, KeyboardInterrupt):
+        return INTERRUPTED, "Interrupted. The same command goes on where it was."
+    if isinstance(problem, InputError):
+        return BAD_INPUT, f"Error: {problem}"
+    if isinstance(problem, OSError):
+        return BAD_INPUT, f"Error: The system refuses a file or folder: {problem}."
+    return OURS, f"Unexpected error, a fault of this program: {problem!r}."
 
 
 def main() -> None:

@@ -83,7 +83,14 @@ class Target(nn.Module):
     """
 
     def __init__(
-        self, feed: Feed, reading: Reading, *, key: str, says: str, classes: tuple[str, ...] | None, deterministic: bool | None
+        self,
+        feed: Feed,
+        reading: Reading,
+        *,
+        key: str,
+        says: str,
+        classes: tuple[str, ...] | None,
+        deterministic: bool | None,
     ) -> None:
         super().__init__()
         self.inner = feed.opened.inner
