@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "report": {"findings", "types", "_checks"},
     "targets": {"types", "_checks"},
     "records": {"types", "_checks"},
-    "audit": {*GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
-    "cli": {"audit", *GAMES, "signals", "report", "targets", "records", "types", "_checks", "__version__"},
+    "case": {"signals", "risk", "targets", "records", "types", "_checks"},
+    "audit": {"case", *GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
+    "cli": {"audit", "case", *GAMES, "signals", "report", "targets", "records", "types", "_checks", "__version__"},
     "__init__": {"audit", *GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
 }
 PUBLIC = {

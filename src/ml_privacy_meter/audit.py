@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -15,9 +15,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ml_privacy_meter import records as records_room
-from ml_privacy_meter import signals, targets
+from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter.case import Case, blind, prepare
 from ml_privacy_meter.findings import Check, Finding
 from ml_privacy_meter.membership import Attack, MembershipGame, View, describe, gap, quantile, threshold
 from ml_privacy_meter.report import Report
@@ -26,8 +26,7 @@ from ml_privacy_meter.risk.records import Measure, by_group, membership_probabil
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.types import Records, Scores
 
-BLIND_MOST = 5_000  # records of either set that the blind classifier sees
-BLIND_NUMBERS = 2**25  # and numbers in all of them
+OWN_COLUMNS = ("id", "member", "class", "membership_probability", "attack", "score")
 
 
 def audit(
@@ -63,15 +62,17 @@ def audit(
         InputError: the model or the records cannot be used; the message says why, where, and what to do.
     """
     in_range(0, 1, confidence=confidence, **{f"fpr[{i}]": rate for i, rate in enumerate(fpr)})
-    started = time.time()
-    case = _prepare(model, members, non_members)
+    if seed < 0:
+        raise InputError(f"`seed` must be 0 or more, found {seed}.")
     reader = Reader(Store(store), device=device, batch_size=batch_size)
+    started = time.time()
+    case = prepare(model, members, non_members)
     order = np.random.default_rng(seed).permutation(len(case.everyone))
     taken = case.everyone.take(order)
     nameless = replace(taken, id=np.arange(len(order)), groups={}, outputs=None)
     game = MembershipGame(View(case.target, nameless, reader), case.member[order])
     reader.signal(signals.loss, case.target, case.everyone)  # asks the model; an error here is no attack's
-    blind = _blind(case, seed)
+    without_model = blind(case, seed)
     groups = _groups(case, taken)
     if attacks is None:
         attacks = default_attacks(taken.labels)
@@ -80,12 +81,12 @@ def audit(
         raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
     measures = _measures(fpr, confidence)
     joint = _measures(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
-    differ = checks.shift(blind, confidence=confidence).voids
-    baseline = blind if differ else None
+    differ = checks.shift(without_model, confidence=confidence).voids
+    baseline = without_model if differ else None
     findings = tuple(play(game, attack, measures, joint=joint, groups=groups, blind=baseline) for attack in attacks)
     return Report(
         findings=findings,
-        checks=_checks(case, game, findings, blind, confidence),
+        checks=_checks(case, game, findings, without_model, confidence),
         records=_table(taken, game, groups, findings),
         about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=sorted(fpr, reverse=True)),
     )
@@ -152,72 +153,11 @@ def _docstring(text: str) -> tuple[str, str]:
     return paragraphs[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
 
 
-@dataclass(frozen=True)
-class _Case:
-    """A model and records that fit each other; the first ``members`` of everyone are the members."""
-
-    target: targets.Target
-    everyone: Records
-    features: Records  # the records' own features, which are not what the model is asked where its outputs were saved
-    member: Tensor
-    pairs: list[tuple[str, str]]
-
-
-def _prepare(model: Any, members: Any, non_members: Any) -> _Case:
-    sides = [
-        records_room.scan(records_room.as_records(side, name=name), name=name)
-        for side, name in ((members, "members"), (non_members, "non-members"))
-    ]
-    double = records_room.duplicates(sides[1], sides[0]).pairs
-    pairs = [(str(sides[0].records.id[b]), str(sides[1].records.id[a])) for a, b in double]
-    inside, outside = (side.records for side in sides)
-    features = records_room.join(inside, outside)
-    if model is None:
-        model, inside, outside = _saved(inside, outside)
-    opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
-    target, inside, outside = targets.fit(opened, inside, outside)
-    everyone = records_room.join(inside, outside)
-    member = torch.arange(len(everyone)) < len(inside)
-    return _Case(target, everyone, replace(features, y=everyone.y), member, pairs)
-
-
-def _saved(*sides: Records) -> tuple[targets.Opened, Records, Records]:
-    """A model that answers with what was saved of it, and the records that it answers so."""
-    asked = []
-    for side, name in zip(sides, ("members", "non-members"), strict=True):
-        if side.outputs is None:
-            raise InputError(
-                f"There is no model, and the {name} hold no saved outputs. Name a model, or give them a column"
-                " `probabilities` or `logits`."
-            )
-        asked.append(records_room.scan(replace(side, x=side.outputs, outputs=None), name=name).records)
-    gives = {side.gives for side in sides}
-    if len(gives) > 1:
-        raise InputError(f"Both sets must hold the same kind of saved outputs, found {' and '.join(sorted(gives))}.")
-    opened = targets.Opened(lambda saved: saved, "saved outputs", key="saved outputs", gives=gives.pop())
-    return opened, asked[0], asked[1]
-
-
-def _blind(case: _Case, seed: int) -> Scores | None:
-    """The blind classifier's scores of a sample of the records, or None where they have no features."""
-    rng = np.random.default_rng(seed)
-    one = case.features.x[slice(0, 1)]
-    width = int(np.prod(one.shape[1:]))
-    if width == 0:
-        return None
-    most = max(100, min(BLIND_MOST, BLIND_NUMBERS // (2 * width)))
-    sides = [np.flatnonzero(side.numpy()) for side in (case.member, ~case.member)]
-    rows = np.sort(np.concatenate([rng.permutation(side)[:most] for side in sides]))
-    labels = case.features.labels
-    parts = [
-        signals.inputs(case.target, case.features.x[part], labels[part], width=width).float()
-        for part in np.array_split(rows, max(1, len(rows) * width // 2**22))
-    ]
-    return checks.blind(torch.cat(parts), case.member[rows], seed=seed)
-
-
-def _groups(case: _Case, taken: Records) -> dict[str, np.ndarray]:
+def _groups(case: Case, taken: Records) -> dict[str, np.ndarray]:
     y = taken.labels
+    for name in taken.groups:
+        if name in OWN_COLUMNS or name.startswith("score: "):
+            raise InputError(f"A group cannot be called `{name}`: the report has a column of that name. Rename it.")
     groups: dict[str, np.ndarray] = {}
     if y.dtype == torch.int64:
         names = case.target.classes
@@ -226,7 +166,7 @@ def _groups(case: _Case, taken: Records) -> dict[str, np.ndarray]:
 
 
 def _checks(
-    case: _Case, game: MembershipGame, findings: Sequence[Finding], blind: Scores | None, confidence: float
+    case: Case, game: MembershipGame, findings: Sequence[Finding], blind: Scores | None, confidence: float
 ) -> tuple[Check, ...]:
     labels = case.everyone.labels
     found = [checks.shift(blind, confidence=confidence)]
@@ -258,7 +198,7 @@ def _table(
     return pd.DataFrame(columns | {f"score: {attack}": s.score.numpy() for attack, s in found.items()})
 
 
-def _about(case: _Case, game: MembershipGame, reader: Reader, started: float, **settings: Any) -> dict[str, Any]:
+def _about(case: Case, game: MembershipGame, reader: Reader, started: float, **settings: Any) -> dict[str, Any]:
     labels = case.everyone.labels
     signal: Callable[..., Any] = signals.loss if labels.is_floating_point() else signals.correct
     value = game.view.signals(signal).target

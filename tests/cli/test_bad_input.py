@@ -265,7 +265,6 @@ def test_a_wrong_option_is_refused_before_anything_is_read(ready: Desk, options:
 BEYOND_THE_COMMAND = pytest.mark.xfail(strict=True, reason="not refused yet by `audit`, which the command hands it to")
 
 
-@BEYOND_THE_COMMAND
 @pytest.mark.parametrize(
     "options", [("--device", "gpu"), ("--batch-size", "0"), ("--batch-size", "-5"), ("--seed", "-1")], ids=" ".join
 )
@@ -273,7 +272,6 @@ def test_a_setting_that_nothing_can_be_done_with_is_named(ready: Desk, options: 
     ready.refuses(*AUDIT, *MODEL, *options, says=(options[0].strip("-").replace("-", "_"), options[1]))
 
 
-@BEYOND_THE_COMMAND
 @pytest.mark.parametrize("scores", ["torch.zeros(3)", "torch.zeros(len(view.records), 2)"])
 def test_an_attack_with_scores_of_another_shape_has_failed(ready: Desk, scores: str) -> None:
     name = f"own_shapes_{len(scores)}"
@@ -286,7 +284,6 @@ def test_an_attack_with_scores_of_another_shape_has_failed(ready: Desk, scores: 
     assert "Type-check" not in failed  # only tests check types
 
 
-@BEYOND_THE_COMMAND
 def test_twenty_records_of_many_features_are_enough(ready: Desk) -> None:
     for name in ("train.npz", "test.npz"):
         with np.load(name) as content:
@@ -294,7 +291,6 @@ def test_twenty_records_of_many_features_are_enough(ready: Desk) -> None:
     assert ready.run(*AUDIT, *MODEL).status == 0
 
 
-@BEYOND_THE_COMMAND
 def test_a_group_that_is_called_as_a_column_of_the_report_does_not_take_its_place(desk: Desk) -> None:
     desk.bring("model.skops", "train.csv", "test.csv")
     for name in ("train.csv", "test.csv"):

@@ -79,15 +79,13 @@ def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
     return report, report.save(out)
 
 
-def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targets.Opened | None, Records, Records]:
-    """The model, or None where none is named, the members and the non-members."""
+def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targets.Opened, Records, Records]:
+    """The model (where none is named, its stand-in for saved outputs), the members and the non-members."""
     members, non_members = (_load(settings[side], base, side) for side in ("members", "non_members"))
     given = dict(settings.get("model", {}))
     path = given.pop("path", None)
     if path is None:
-        if given:
-            raise InputError(f"[model] must say `path` where it says `{next(iter(given))}`.")
-        return None, members, non_members
+        return targets.open_model(None, **given), members, non_members
     if path.startswith(("http://", "https://")):
         given["answers"] = Answers(store / "answers.sqlite")
     elif ":" not in Path(path).name:

@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from ml_privacy_meter import targets
-from ml_privacy_meter.audit import _saved, default_attacks
+from ml_privacy_meter.audit import default_attacks
+from ml_privacy_meter.case import answered
 from ml_privacy_meter.cli.runfile import STORE, check_settings, importable, open_all
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.types import Records
@@ -21,9 +22,9 @@ def run_file(settings: Mapping[str, Any]) -> str:
     check_settings(settings)
     with importable(Path()):
         opened, *sides = open_all(settings, Path(), Path(STORE))
-        saved = opened is None
-        if opened is None:
-            opened, *sides = _saved(*sides)
+        saved = opened.inner is targets.as_saved
+        if saved:
+            opened, *sides = answered(opened, *sides)
         target, *sides = targets.fit(opened, *sides)
     labels = sides[0].labels
     count = f"{len(sides[1]):,}"

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
@@ -69,11 +69,12 @@ class MembershipGame:
         from it.
         """
         if not getattr(_plain(attack), "needs_population", False) or self.view.population is not None:
-            return Scores(attack(self.view), self.member)
+            return Scores(_one_each(attack(self.view), self.view), self.member)
         fold = torch.from_numpy(fold_of(self.member, folds))
         score = torch.empty(len(self.member), dtype=torch.float64)
         for k in range(folds):
-            score[fold == k] = attack(self._fold(fold == k)).double()
+            part = self._fold(fold == k)
+            score[fold == k] = _one_each(attack(part), part)
         return Scores(score, self.member)
 
     def _fold(self, here: Bool[Tensor, " records"]) -> View:
@@ -90,6 +91,13 @@ def needs_population(attack: Any) -> Any:
     """Marks an attack that learns from records of which it knows that the target was not trained on them."""
     attack.needs_population = True
     return attack
+
+
+def _one_each(score: Any, view: View) -> Float[Tensor, " records"]:
+    found = torch.as_tensor(score)
+    if found.shape != (len(view.records),):
+        raise InputError(f"An attack must score each of {len(view.records)} records, found shape {tuple(found.shape)}.")
+    return found.double().cpu()
 
 
 def describe(attack: Attack) -> str:

@@ -32,7 +32,7 @@ def blind(features: Float[Tensor, "records features"], member: Bool[Tensor, " re
     width = features.shape[1]
     seen = FunctionTransformer()
     if width > 64:
-        seen = make_union(SelectKBest(_differences, k=32), PCA(32, random_state=seed))
+        seen = make_union(SelectKBest(_differences, k=32), PCA(min(32, len(member) // 2), random_state=seed))
     trees = HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=15, early_stopping=False, random_state=seed)
     classifier = make_pipeline(StandardScaler(), seen, trees)
     x, y = features.numpy(), member.numpy()

@@ -82,12 +82,7 @@ def _modified_entropy(outputs: Outputs, y: Tensor) -> PerRecord:
     top = others.argmax(1, keepdim=True)
     without_top = others.scatter(1, top, -torch.inf).logsumexp(1)
     log_not_p = torch.log1p(-log_p.exp().clamp(max=0.5))
-    top_not_p = torch.where(
-        log_p.gather(1, top).squeeze(1) > -0.6931471805599453,
-        torch.logaddexp(true, without_top) - total,
-        log_not_p.gather(1, top).squeeze(1),
-    )
-    log_not_p = log_not_p.scatter(1, top, top_not_p[:, None])
+    log_not_p = log_not_p.scatter(1, top, (torch.logaddexp(true, without_top) - total)[:, None])
     return -(log_rest - total).exp() * (true - total) - (log_p.exp() * log_not_p).sum(1)
 
 

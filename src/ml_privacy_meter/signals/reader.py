@@ -50,6 +50,12 @@ class Reader:
     def __init__(self, store: Store, *, device: str = "auto", batch_size: int | None = None) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        if batch_size is not None and batch_size < 1:
+            raise InputError(f"`batch_size` must be 1 or more, found {batch_size}.")
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as problem:
+            raise InputError(f"`device` must be one that torch has here, found {device!r}: {problem}") from problem
         self.store, self.device, self.batch_size = store, torch.device(device), batch_size
         self._scratch = Store()  # for what has no key, and so cannot be found again
         self._remembered: dict[tuple[str, str], Tensor] = {}
@@ -134,14 +140,13 @@ class Reader:
 @contextmanager
 def evaluating(model: Model) -> Iterator[None]:
     """The model in evaluation mode, every part of it put back to its own mode afterwards."""
-    parts = list(model.modules()) if isinstance(model, torch.nn.Module) else []
-    modes = [part.training for part in parts]
+    modes = {part: part.training for part in model.modules()} if isinstance(model, torch.nn.Module) else {}
     if isinstance(model, torch.nn.Module):
         model.eval()
     try:
         yield
     finally:
-        for part, mode in zip(parts, modes, strict=True):
+        for part, mode in modes.items():
             part.training = mode
 
 

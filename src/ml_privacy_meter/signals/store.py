@@ -1,7 +1,6 @@
 """Arrays that were paid for once: kept on disk under a key made of content, filled row by row."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 import weakref
@@ -69,7 +68,6 @@ class Store:
                     for batch in batches(done):
                         file.write(np.ascontiguousarray(batch, dtype).tobytes())
                         file.flush()
-                stem.with_suffix(".json").write_text(json.dumps({"shape": shape, "dtype": dtype.str}))
         return kept
 
     def _rows_done(self, kept: Kept, first: np.ndarray) -> int:

@@ -51,7 +51,8 @@ def open_model(
 
     Args:
         model: an `nn.Module`, an exported program, an estimator, any callable batch -> array; a file (.pt2,
-            TorchScript, .skops, .onnx, .keras); "package.module:factory"; or "https://...".
+            TorchScript, .skops, .onnx, .keras); "package.module:factory"; "https://..."; or None: its outputs were
+            saved beside the records.
         weights: safetensors, or plain weights of `torch.save`, to fill what a factory builds.
         preprocess: batch -> batch, or "package.module:function".
         outputs: "logits", "probabilities" or "values"; "auto": told by what they look like.
@@ -65,7 +66,9 @@ def open_model(
     Raises:
         InputError: it is no model, is corrupt, or could only be opened by running what a stranger wrote.
     """
-    if isinstance(model, str) and re.match(r"https?://", model):
+    if model is None:
+        opened = Opened(as_saved, "saved outputs", key="saved outputs")
+    elif isinstance(model, str) and re.match(r"https?://", model):
         service = Service(
             model, _template(request), response, headers, batch_size, timeout, retries, backoff, rate, budget
         )
@@ -79,6 +82,11 @@ def open_model(
     else:
         opened = _object(model)
     return _set(opened, preprocess, outputs, task, classes)
+
+
+def as_saved(outputs: Any) -> Any:
+    """Stands in for a model whose outputs were saved: what it is asked about are the outputs."""
+    return outputs
 
 
 def _set(
