@@ -10,6 +10,7 @@ from ml_privacy_meter.report import words
 from ml_privacy_meter.report.about import lines
 from ml_privacy_meter.report.glossary import glossary
 from ml_privacy_meter.report.markdown import escape, markdown
+from ml_privacy_meter.report.terminal import table
 
 
 def risk(name: str, value: float | None, low: float = 0.0, high: float = 1.0, **more: Any) -> dict[str, Any]:
@@ -166,3 +167,17 @@ def test_the_verdict_names_the_attack_that_is_strongest_at_small_errors() -> Non
     said = words.verdict({"findings": [finding("a", 0.8, 0.03), finding("b", 0.7, 0.2)], "checks": [], "about": about})
     assert "the attack “a” (of 2, the strongest on these records) reaches AUC 0.800" in said
     assert "“b” picks out 200 [190, 210] of the 1,000" in said
+
+
+def test_many_figures_stand_below_each_other_in_eighty_columns() -> None:
+    report = fake(400)
+    found = dict(report._document)
+    more = [dict(found["findings"][0]["risks"][1], name=f"TPR@{rate}%FPR") for rate in (50, 20, 5, 2)]
+    found["findings"] = [one | {"risks": one["risks"] and [*one["risks"], *more]} for one in found["findings"]]
+    out = StringIO()
+    Console(file=out, width=80).print(table(found))
+    text = out.getvalue()
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert f"{LEAKY} " in text
+    assert "TPR@2%FPR" in text
+    assert "…" not in text

@@ -6,11 +6,14 @@ from rich.text import Text
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
 
+WIDEST = 4  # figures that stand side by side in 80 columns
+
 
 def table(document: Document) -> Table:
     """One row an attack, one column a figure; above it the checks that failed, below it the verdict."""
     names = words.headline(document["findings"])
     made = Table(
+        min_width=72,  # what is said above and below is no wider than the table
         title=_warnings(document),
         title_justify="left",
         title_style="",
@@ -18,6 +21,8 @@ def table(document: Document) -> Table:
         caption_justify="left",
         caption_style="",
     )
+    if len(names) > WIDEST:
+        return _long(made, document, names)
     made.add_column("attack", overflow="fold")
     for name in names:
         made.add_column(name, justify="right")
@@ -26,6 +31,18 @@ def table(document: Document) -> Table:
     if names:
         made.add_section()
         made.add_row("without the model", *(words.baseline(document["findings"], name) for name in names), style="dim")
+    return made
+
+
+def _long(made: Table, document: Document, names: list[str]) -> Table:
+    """A line for each figure of each attack, where all of an attack's would not fit side by side."""
+    for name in ("attack", "figure", "value and interval", "without the model"):
+        made.add_column(name, overflow="fold", justify="right" if name.startswith("value") else "left")
+    for finding in document["findings"]:
+        made.add_section()
+        for name, cell in zip(names, _row(finding, names)[1:], strict=True):
+            cell.plain = cell.plain.replace("\n", " ")
+            made.add_row(finding["attack"], name, cell, words.baseline([finding], name))
     return made
 
 
