@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError, in_range
@@ -83,7 +84,8 @@ def audit(
     joint = _measures(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     differ = checks.shift(without_model, confidence=confidence).voids
     baseline = without_model if differ else None
-    findings = tuple(play(game, attack, measures, joint=joint, groups=groups, blind=baseline) for attack in attacks)
+    bar = tqdm(attacks, desc="Playing attacks", unit="attack", delay=2, leave=False, disable=None)
+    findings = tuple(play(game, attack, measures, joint=joint, groups=groups, blind=baseline) for attack in bar)
     return Report(
         findings=findings,
         checks=_checks(case, game, findings, without_model, confidence),
