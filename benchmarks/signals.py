@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ml_privacy_meter.signals import Reader, Store, loss
+from ml_privacy_meter.signals.reader import _outputs
 from ml_privacy_meter.types import Records
 
 RECORDS, FEATURES, CLASSES, ROUNDS = 50_000, 600, 100, 10
@@ -35,7 +36,7 @@ def main() -> None:
             torch.cat([model(batch) for batch in x.split(1024)])
 
     def outputs() -> None:
-        Reader(Store())._on_disk(lambda model, x, y: model(x), model, records)
+        Reader(Store())._on_disk(_outputs, model, records)
 
     def signal() -> None:
         Reader(Store()).signal(loss, model, records)

@@ -126,6 +126,66 @@ def test_an_audit_whose_attacks_all_fail_says_that_it_says_nothing(world, tmp_pa
     assert "out of ideas" in (report.save(tmp_path / "report") / "report.md").read_text()
 
 
+def test_a_view_does_not_say_which_set_a_record_came_from(world):
+    """Everything that can be reached from it by fields: no name of a set, and no order of the records."""
+    seen = []
+
+    def looking(view):
+        """Looks around."""
+        seen.append(view)
+        return torch.zeros(len(view.records))
+
+    report = pm.audit(*world, attacks=[looking])
+    truth = report.records["member"].to_numpy()
+
+    def reached(thing, depth=5):
+        yield thing
+        inner = thing if isinstance(thing, tuple | list) else []
+        if isinstance(thing, dict):
+            inner = thing.values()
+        elif hasattr(thing, "__dict__") and not isinstance(thing, torch.nn.Module | np.ndarray | torch.Tensor):
+            inner = vars(thing).values()
+        for part in inner if depth else ():
+            yield from reached(part, depth - 1)
+
+    parts = list(reached(seen[0]))
+    assert any(part is seen[0].records.y for part in parts)
+    for part in parts:
+        if isinstance(part, np.ndarray) and part.dtype.kind in "US":
+            assert not np.char.startswith(part.astype(str), "member").any()
+        whole = isinstance(part, np.ndarray | torch.Tensor) and tuple(part.shape) == truth.shape
+        if whole and np.asarray(part).dtype.kind in "biu":  # orders and labels; the leak itself is no secret
+            assert abs(np.corrcoef(np.asarray(part).astype(float), truth)[0, 1]) < 0.2
+
+
+def test_a_signal_that_compares_a_batch_sees_members_and_non_members_in_it(world):
+    def compared(model, x, y):
+        loss = pm.signals.loss(model, x, y)
+        return (loss.mean() - loss) / loss.std()
+
+    attacks = [threshold, partial(threshold, signal=compared)]
+    report = pm.audit(*world, attacks=attacks, batch_size=50)
+    plain, beside = (risks["AUC"].value for risks in report.risks.values())
+    assert beside == pytest.approx(plain, abs=0.02)
+
+
+def test_groups_get_the_baseline_of_the_blind_classifier_too(world):
+    model, members, (x, y) = world
+    report = pm.audit(model, members, (x + 0.3, y), attacks=[threshold])
+    baseline = report.risks["threshold"]["AUC"].baseline
+    assert baseline > 0.9
+    assert {group.risks[0].baseline for group in report.findings[0].groups} == {baseline}
+
+
+def test_a_column_of_names_is_no_group():
+    x, y, member = worlds.draw(0, n=1200, width=3)
+    frame = pd.DataFrame(x.numpy(), columns=["a", "b", "c"]).assign(label=y.numpy(), who=np.arange(1200))
+    load = partial(pm.as_records, label="label", groups=["who"], drop=["who"])
+    sides = [load(frame[side.numpy()]) for side in (member, ~member)]
+    with pytest.raises(pm.InputError, match="may have 1,000 values, found 1,200 in `who`"):
+        pm.audit(torch.nn.Linear(3, 3), *sides)
+
+
 def test_an_attack_of_ones_own_is_all_it_takes(world):
     def overconfident(view):
         """The largest logit.

@@ -1,11 +1,7 @@
 """What must hold, said in one voice: what was expected, what was found, and the one thing to do."""
 
 import difflib
-import importlib
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from types import ModuleType
-from typing import Any
+from collections.abc import Iterable
 
 
 class InputError(ValueError):
@@ -27,20 +23,3 @@ def one_of(word: str, options: Iterable[str], what: str) -> str:
     near = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     hint = f"Did you mean `{near[0]}`?" if near else f"Choose from: {', '.join(sorted(options))}."
     raise InputError(f"There is no {what} `{word}`. {hint}")
-
-
-def keywords(function: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """``given`` as keyword arguments of ``function``; an unknown key is an `InputError` that names the nearest."""
-    allowed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return {one_of(key, allowed, f"setting in {where}"): value for key, value in given.items()}
-
-
-def extra(module: str, name: str, purpose: str) -> ModuleType:
-    """The imported ``module``, or an `InputError` that says which extra to install."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as missing:
-        raise InputError(
-            f"{purpose} needs the package `{missing.name}`, which is not installed. "
-            f"Install it with: pip install 'ml-privacy-meter[{name}]'"
-        ) from missing

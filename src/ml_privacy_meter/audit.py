@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.case import Case, blind, prepare
-from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.findings import Check, Finding, Risk
 from ml_privacy_meter.membership import Attack, MembershipGame, View, describe, gap, quantile, threshold
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, checks, error, power, tpr_at_fpr
@@ -28,6 +28,7 @@ from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.types import Records, Scores
 
 OWN_COLUMNS = ("id", "member", "class", "membership_probability", "attack", "score")
+MOST_GROUPS = 1_000  # different values of a column to report on
 
 
 def audit(
@@ -54,7 +55,7 @@ def audit(
         attacks: functions of a `membership.View`; by default all that need no reference models.
         fpr: the false positive rates at which true positive rates are reported, in (0, 1).
         confidence: of every interval.
-        seed: of everything that is drawn at random.
+        seed: of everything that is drawn at random, but in an attack that has a `seed` of its own.
         device: "auto" takes a GPU where there is one.
         batch_size: records a batch; None chooses by their size.
         store: a folder that keeps what was read off the model, so that an interrupted audit goes on where it was.
@@ -67,16 +68,16 @@ def audit(
         raise InputError(f"`seed` must be 0 or more, found {seed}.")
     reader = Reader(Store(store), device=device, batch_size=batch_size)
     started = time.time()
-    case = prepare(model, members, non_members)
-    order = np.random.default_rng(seed).permutation(len(case.everyone))
-    taken = case.everyone.take(order)
-    nameless = replace(taken, id=np.arange(len(order)), groups={}, outputs=None)
-    game = MembershipGame(View(case.target, nameless, reader), case.member[order])
+    case = prepare(model, members, non_members, seed=seed)
+    nameless = replace(case.everyone, id=np.arange(len(case.everyone)), groups={})
+    game = MembershipGame(View(case.target, nameless, reader), case.member)
     reader.signal(signals.loss, case.target, case.everyone)  # asks the model; an error here is no attack's
     without_model = blind(case, seed)
-    groups = _groups(case, taken)
+    groups = _groups(case)
     if attacks is None:
-        attacks = default_attacks(taken.labels)
+        attacks = default_attacks(case.everyone.labels)
+    if not attacks or not fpr:
+        raise InputError("An audit needs an attack to play and a false positive rate to report at, found none.")
     names = [describe(attack) for attack in attacks]
     if len(set(names)) < len(names):
         raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
@@ -89,7 +90,7 @@ def audit(
     return Report(
         findings=findings,
         checks=_checks(case, game, findings, without_model, confidence),
-        records=_table(taken, game, groups, findings),
+        records=_table(case.everyone, game, groups, findings),
         about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=sorted(fpr, reverse=True)),
     )
 
@@ -126,7 +127,7 @@ def play(
     says, sees = _docstring(documented.__doc__ or "")
     for value in attack.keywords.values() if isinstance(attack, partial) else ():
         if callable(value) and value.__doc__:
-            says += f" Here, {value.__name__}: {_docstring(value.__doc__)[0]}"
+            says += f" Here, {describe(value)}: {_docstring(value.__doc__)[0]}"
     name = describe(attack)
     try:
         scores = game.play(attack)
@@ -136,10 +137,23 @@ def play(
     risks = [measure(scores) for measure in measures]
     if joint:
         risks = [replace(r, surely=measure(scores).low) for r, measure in zip(risks, joint, strict=True)]
+    found = by_group(scores, groups or {}, measures)
     if blind is not None:
         without = [measure(blind) for measure in measures]
-        risks = [replace(r, baseline=max(r.baseline, w.value or 0.0)) for r, w in zip(risks, without, strict=True)]
-    return Finding(name, says, sees, scores, tuple(risks), by_group(scores, groups or {}, measures))
+        risks = _beside(risks, without)
+        found = tuple(replace(group, risks=tuple(_beside(group.risks, without))) for group in found)
+    return Finding(name, says, sees, scores, tuple(risks), found)
+
+
+def _beside(risks: Sequence[Risk], without: Sequence[Risk]) -> list[Risk]:
+    """The risks, with what is reached without the model as their baselines where it is more than chance."""
+    unknown = "what is reached without the model is not resolvable here"
+    return [
+        replace(risk, surely=0.0, note=risk.note or unknown)
+        if blind.value is None
+        else replace(risk, baseline=max(risk.baseline, blind.value))
+        for risk, blind in zip(risks, without, strict=False)
+    ]
 
 
 def _measures(fpr: Sequence[float], confidence: float) -> list[Measure]:
@@ -155,16 +169,19 @@ def _docstring(text: str) -> tuple[str, str]:
     return paragraphs[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
 
 
-def _groups(case: Case, taken: Records) -> dict[str, np.ndarray]:
-    y = taken.labels
-    for name in taken.groups:
+def _groups(case: Case) -> dict[str, np.ndarray]:
+    y = case.everyone.labels
+    columns = case.everyone.groups
+    for name in columns:
         if name in OWN_COLUMNS or name.startswith("score: "):
             raise InputError(f"A group cannot be called `{name}`: the report has a column of that name. Rename it.")
+        if (different := len(np.unique(columns[name]))) > MOST_GROUPS:
+            raise InputError(f"A group column may have {MOST_GROUPS:,} values, found {different:,} in `{name}`.")
     groups: dict[str, np.ndarray] = {}
     if y.dtype == torch.int64:
         names = case.target.classes
         groups["class"] = np.array(names, dtype=str)[y.numpy()] if names else y.numpy()
-    return groups | dict(taken.groups)
+    return groups | dict(case.everyone.groups)
 
 
 def _checks(
@@ -184,9 +201,9 @@ def _checks(
 
 
 def _table(
-    taken: Records, game: MembershipGame, groups: Mapping[str, np.ndarray], findings: Sequence[Finding]
+    everyone: Records, game: MembershipGame, groups: Mapping[str, np.ndarray], findings: Sequence[Finding]
 ) -> pd.DataFrame:
-    columns: dict[str, Any] = {"id": taken.id.astype(str), "member": game.member.numpy(), **groups}
+    columns: dict[str, Any] = {"id": everyone.id.astype(str), "member": game.member.numpy(), **groups}
     found = {finding.attack: finding.scores for finding in findings if finding.scores is not None}
     if not found:
         return pd.DataFrame(columns | {"membership_probability": np.nan, "attack": "", "score": np.nan})

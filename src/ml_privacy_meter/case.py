@@ -1,34 +1,66 @@
 """A model and records that fit each other, and what can be said of the records without the model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.risk import checks
-from ml_privacy_meter.types import Records, Scores
+from ml_privacy_meter.signals.store import content_key
+from ml_privacy_meter.types import Batch, Index, Records, Rows, Scores
 
 BLIND_MOST = 5_000  # records of either set that the blind classifier sees
-BLIND_NUMBERS = 2**25  # and numbers in all of them
+BLIND_WIDTH = 4_096  # and numbers in each: of larger ones, every so manieth
+LARGE = 1e30  # what trees make of numbers beyond does not change
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model and records that fit each other; the first ``members`` of everyone are the members."""
+    """A model and records that fit each other, members and non-members mixed at random.
+
+    Args:
+        everyone: what the model is asked about.
+        features: the same records' own features: something else where the model's outputs were saved.
+        member: who is a member.
+        pairs: ids of members and of the non-members that equal them.
+    """
 
     target: targets.Target
     everyone: Records
-    features: Records  # the records' own features, which are not what the model is asked where its outputs were saved
-    member: Tensor
+    features: Records
+    member: Bool[Tensor, " records"]
     pairs: list[tuple[str, str]]
 
 
-def prepare(model: Any, members: Any, non_members: Any) -> Case:
+class Mixed:
+    """Rows in another order, which cannot be read off it: a view must not say which set a record came from."""
+
+    def __init__(self, of: Rows, order: np.ndarray) -> None:
+        self._read: Callable[[Index], Batch] = lambda index: of[order[index]]
+        self._size = len(order)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, index: Index) -> Batch:
+        return self._read(index)
+
+
+def mixed(records: Records, order: np.ndarray) -> Records:
+    """The records in this order, with nothing that tells where they came from but their ids and groups."""
+    taken = records.take(order)
+    key = content_key(records.key, order) if records.key else ""
+    return replace(taken, x=Mixed(records.x, order), outputs=None, base=None, rows=None, key=key)
+
+
+def prepare(model: Any, members: Any, non_members: Any, *, seed: int = 0) -> Case:
     """The model set beside the records, each looked through once. Errors as for `audit`."""
     sides = [
         records_room.scan(records_room.as_records(side, name=name), name=name)
@@ -43,8 +75,10 @@ def prepare(model: Any, members: Any, non_members: Any) -> Case:
         opened, inside, outside = answered(opened, inside, outside)
     target, inside, outside = targets.fit(opened, inside, outside)
     everyone = records_room.join(inside, outside)
-    member = torch.arange(len(everyone)) < len(inside)
-    return Case(target, everyone, replace(features, y=everyone.y), member, pairs)
+    order = np.random.default_rng(seed).permutation(len(everyone))
+    member = torch.from_numpy(order < len(inside))
+    features = mixed(replace(features, y=everyone.y), order)
+    return Case(target, mixed(everyone, order), features, member, pairs)
 
 
 def answered(opened: targets.Opened, *sides: Records) -> tuple[targets.Opened, Records, Records]:
@@ -71,12 +105,12 @@ def blind(case: Case, seed: int) -> Scores | None:
     width = int(np.prod(one.shape[1:]))
     if width == 0:
         return None
-    most = max(100, min(BLIND_MOST, BLIND_NUMBERS // (2 * width)))
+    stride = -(-width // BLIND_WIDTH)
     sides = [np.flatnonzero(side.numpy()) for side in (case.member, ~case.member)]
-    rows = np.sort(np.concatenate([rng.permutation(side)[:most] for side in sides]))
+    rows = np.sort(np.concatenate([rng.permutation(side)[:BLIND_MOST] for side in sides]))
     labels = case.features.labels
     parts = [
-        signals.inputs(case.target, case.features.x[part], labels[part], width=width).float()
+        signals.inputs(case.target, case.features.x[part], labels[part], width=width)[:, ::stride].clamp(-LARGE, LARGE)
         for part in np.array_split(rows, max(1, len(rows) * width // 2**22))
     ]
-    return checks.blind(torch.cat(parts), case.member[rows], seed=seed)
+    return checks.blind(torch.cat([part.float() for part in parts]), case.member[rows], seed=seed)

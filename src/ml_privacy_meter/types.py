@@ -157,13 +157,13 @@ class Scores:
     def others(self) -> Float[Tensor, " non_members"]:
         return self.score[~self.truth].double()
 
-    def where(self, keep: Bool[Tensor, " trials"]) -> "Scores":
-        return Scores(self.score[keep], self.truth[keep])
+    def where(self, rows: Tensor) -> "Scores":
+        return Scores(self.score[rows], self.truth[rows])
 
 
 def fold_of(truth: Bool[Tensor, " trials"], folds: int) -> np.ndarray:
-    """The fold of each trial, members and non-members dealt out evenly, in the order given."""
-    fold = torch.empty(len(truth), dtype=torch.long)
+    """The fold of each trial: members and non-members dealt out evenly, each at random, and always alike."""
+    fold, rng = torch.empty(len(truth), dtype=torch.long), torch.Generator().manual_seed(0)
     for side in (truth, ~truth):
-        fold[side] = torch.arange(int(side.sum())) % folds
+        fold[side] = torch.randperm(int(side.sum()), generator=rng) % folds
     return fold.numpy()

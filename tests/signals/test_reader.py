@@ -106,13 +106,54 @@ def test_without_a_key_nothing_is_taken_from_an_earlier_run(records, tmp_path):
     assert not list(tmp_path.glob("*.rows"))
 
 
-def test_a_signal_of_ones_own_with_other_settings_is_another_signal(model, records, tmp_path):
-    def shifted(model, x, y, *, by):
-        return model(x)[:, 0] + by
+def shifted(model, x, y, *, by):
+    return model(x)[:, 0] + by
 
+
+def test_a_signal_of_ones_own_with_other_settings_is_another_signal(model, records, tmp_path):
     reader = Reader(Store(tmp_path))
     one, two = (reader.signal(partial(shifted, by=by), model, records) for by in (1.0, 2.0))
     torch.testing.assert_close(two - one, torch.ones(1000, dtype=torch.float64))
+
+
+def test_signals_that_are_written_alike_are_told_apart(model, records, tmp_path):
+    """By what a closure, a large setting, or an object holds."""
+
+    class Column:
+        def __init__(self, k):
+            self.k = k
+
+        def __call__(self, model, x, y):
+            return model(x)[:, self.k]
+
+    def weighted(model, x, y, *, w):
+        return model(x)[:, 0] * w[-2]
+
+    reader = Reader(Store(tmp_path))
+    with torch.no_grad():
+        expected = model.inner(records.x).double()
+    for k in range(3):
+        w = np.zeros(5000)
+        w[-2] = k
+        for signal in (
+            lambda model, x, y, k=k: model(x)[:, k],
+            signals.OutputSignal(lambda outputs, y, k=k: outputs[:, k]),
+            Column(k),
+        ):
+            torch.testing.assert_close(reader.signal(signal, model, records), expected[:, k])
+        torch.testing.assert_close(reader.signal(partial(weighted, w=w), model, records), expected[:, 0] * k)
+
+
+def test_small_quantities_are_not_taken_for_the_same(records, tmp_path):
+    class Scaled(Counting):
+        def forward(self, x):
+            return super().forward(x) * self.scale
+
+    one, two = Scaled("same key"), Scaled("same key")
+    two.load_state_dict(one.state_dict())
+    one.scale, two.scale = 1e-8, 5e-8
+    raw = [Reader(Store(tmp_path)).signal(signals.OutputSignal(lambda z, y: z[:, 0]), m, records) for m in (one, two)]
+    torch.testing.assert_close(raw[1], 5 * raw[0])
 
 
 def test_the_model_is_left_as_it_was(records):

@@ -301,6 +301,6 @@ def test_a_file_that_is_missing_or_a_folder_or_unknown_is_refused(tmp_path: Path
 
 
 def test_something_that_is_no_model_is_refused() -> None:
-    for thing in (3, None, nn.Linear, [1]):
+    for thing in (3, nn.Linear, [1]):
         with pytest.raises(InputError, match=r"must be an nn\.Module"):
             open_model(thing)

@@ -88,10 +88,36 @@ def test_the_setting_overrides_what_outputs_look_like() -> None:
         fitted(Constant(3, nn.Sigmoid()), CLASSES, outputs="probabilities")
 
 
-def test_outputs_between_zero_and_one_that_do_not_sum_to_one_are_logits() -> None:
-    target, answer, _ = fitted(Constant(3, nn.Sigmoid()), CLASSES)
+def test_outputs_between_zero_and_one_that_do_not_sum_to_one_must_be_said_to_be_logits() -> None:
+    with pytest.raises(InputError, match="do not sum to one can be read in two ways"):
+        fitted(Constant(3, nn.Sigmoid()), CLASSES)
+    target, answer, _ = fitted(Constant(3, nn.Sigmoid()), CLASSES, outputs="logits")
     torch.testing.assert_close(answer, sets(CLASSES)[0].x[:, :3].sigmoid())
     assert "logits of 3 classes" in target.says
+
+
+def test_probabilities_in_half_precision_are_still_probabilities() -> None:
+    target, _, _ = fitted(lambda x: x[:, :3].softmax(1).bfloat16(), CLASSES)
+    assert "probabilities of 3" in target.says
+
+
+def test_a_logit_that_looks_like_a_probability_at_first_is_found_out() -> None:
+    members, others = sets(BITS)
+    target, members, _ = fit(open_model(lambda x: x[:, 0].sigmoid()), members, others)
+    with pytest.raises(InputError, match=r"must lie in \[0, 1\], found .* say `outputs"):
+        target._reading.of(torch.tensor([0.5, 3.0]))
+
+
+def test_one_column_and_two_of_the_same_probabilities_are_read_alike() -> None:
+    p = torch.tensor([0.0, 0.3, 1.0])
+    one = reading_of(p, task="classes").of(p)
+    two = reading_of(torch.stack([1 - p, p], 1), task="classes").of(torch.stack([1 - p, p], 1))
+    torch.testing.assert_close(one, two)
+
+
+def test_quantities_beside_a_classifier_are_refused() -> None:
+    with pytest.raises(InputError, match="needs labels that are classes"):
+        fitted(lambda x: x[:, :3].softmax(1), sets(CLASSES)[0].x[:, :3].softmax(1).numpy() / 2, outputs="probabilities")
 
 
 def test_probabilities_that_were_rounded_are_still_probabilities() -> None:

@@ -370,3 +370,19 @@ def test_an_empty_set_is_refused() -> None:
     members, _ = both()
     with pytest.raises(InputError, match="non-members is empty"):
         fit(open_model(network()), members, records(torch.empty(0, 5), torch.empty(0, dtype=torch.long)))
+
+
+def test_a_setting_beside_the_weights_belongs_to_the_key() -> None:
+    class Cut(nn.Module):
+        def __init__(self, cut: object) -> None:
+            super().__init__()
+            self.cut = cut
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :3]
+
+    keys = [open_model(Cut(cut)).key for cut in (1.0, 2.0, torch.ones(2), torch.zeros(2), {"a": [1]}, {"a": [2]})]
+    assert len(set(keys)) == 6
+    assert all(keys)
+    assert open_model(Cut(1.0)).key == keys[0]
+    assert open_model(Cut(object())).key == ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_privacy_meter import membership, records, signals, targets
-from ml_privacy_meter._checks import InputError, keywords, one_of
+from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.cli.kinds import check_kind
 from ml_privacy_meter.report import Report, check_folder
@@ -198,3 +198,9 @@ def _variable(match: re.Match[str]) -> str:
     if match[1] not in os.environ:
         raise InputError(f"The run file uses the environment variable `{match[1]}`, which is not set. Set it.")
     return os.environ[match[1]]
+
+
+def keywords(function: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """``given`` as keyword arguments of ``function``; an unknown key is an `InputError` that names the nearest."""
+    allowed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    return {one_of(key, allowed, f"setting in {where}"): value for key, value in given.items()}

@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from ml_privacy_meter._checks import InputError, extra
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._extras import extra
 from ml_privacy_meter.records.collect import collect
 from ml_privacy_meter.records.wanted import Wanted
 from ml_privacy_meter.types import Records

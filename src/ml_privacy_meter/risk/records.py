@@ -52,12 +52,11 @@ def by_group(scores: Scores, groups: Mapping[str, np.ndarray], measures: Sequenc
     found = []
     for column, values in groups.items():
         for value, here in _rows_of_each(values):
-            keep = torch.zeros(len(values), dtype=torch.bool)
-            keep[here] = True
-            members = int((keep & scores.truth).sum())
+            rows = torch.from_numpy(here)
+            members = int(scores.truth[rows].sum())
             risks: tuple[Risk, ...] = ()
             if 0 < members < len(here):
-                part = scores.where(keep)
+                part = scores.where(rows)
                 risks = tuple(measure(part) for measure in measures)
             found.append(Group(column, str(value), members, len(here) - members, risks))
     return tuple(found)

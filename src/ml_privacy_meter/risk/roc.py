@@ -45,7 +45,8 @@ def tpr_at_fpr(scores: Scores, *, fpr: float, confidence: float = 0.95) -> Risk:
     intervals that are called 95% hold the true rate in 43 to 91% of simulations (`docs/figures.md`).
     """
     in_range(0, 1, fpr=fpr, confidence=confidence)
-    name, m, o = f"TPR@{100 * fpr:g}%FPR", len(scores.members), len(scores.others)
+    m, o = len(scores.members), len(scores.others)
+    name = f"TPR@{np.format_float_positional(100 * fpr, 6, fractional=False, trim='-')}%FPR"
     if round(fpr * o, 9) < 1:
         return _unresolved(name, fpr, scores, f"needs {int(np.ceil(1 / fpr))} non-members, found {o}")
     ordered, others = np.sort(scores.members.numpy()), np.sort(scores.others.numpy())[::-1]

@@ -67,74 +67,73 @@ class Reader:
         """``signal`` of every record, in float64: of records that were taken from others, the others' own values."""
         if records.base is not None:
             return self.signal(signal, model, records.base)[torch.from_numpy(records.rows)]
-        name = (_name(signal), self._key(model, records, _outputs))
+        name = (self._held_as(signal), self._key(model, records, _outputs))
         if name not in self._remembered:
             self._remembered[name] = self._read(signal, model, records)
         return self._remembered[name]
 
     def _read(self, signal: Signal, model: Model, records: Records) -> Tensor:
-        if not isinstance(signal, OutputSignal):
-            return torch.from_numpy(self._on_disk(signal, model, records)[:].astype(np.float64))
-        outputs = self._on_disk(_outputs, model, records)
-        step = max(1, 2**17 // int(np.prod(outputs.shape[1:], dtype=int)))
-        whole = None
+        kept = self._on_disk(_outputs if isinstance(signal, OutputSignal) else signal, model, records)
+        step = max(1, 2**17 // int(np.prod(kept.shape[1:], dtype=int)))
+        whole = torch.empty(0)
         for start in range(0, len(records), step):
             rows = slice(start, start + step)
-            part = signal.of(torch.from_numpy(outputs[rows]), records.labels[rows])
-            if whole is None:  # made at once: parts that stay between temporaries would keep the heap from shrinking
+            part = torch.from_numpy(kept[rows])
+            if isinstance(signal, OutputSignal):
+                part = signal.of(part, records.labels[rows])
+                _finite(part, records.id[rows], _name(signal))
+            if start == 0:  # made at once: parts that stay between temporaries would keep the heap from shrinking
                 whole = torch.empty(len(records), *part.shape[1:], dtype=torch.float64)
             whole[rows] = part
-        return torch.empty(0) if whole is None else whole
+        return whole
 
     def _on_disk(self, signal: Signal, model: Model, records: Records) -> Kept:
         key = self._key(model, records, signal)
         if key in self._kept:
             return self._kept[key]
-        model_here = self._here(model)
-        size = self.batch_size or _batch_size(records)
+        model_here, size = self._here(model), self.batch_size or _batch_size(records)
 
-        def read(rows: slice) -> np.ndarray:
-            x = records.x[rows]
-            y = records.labels[rows]
-            if isinstance(x, Tensor):
-                x, y = x.to(self.device), y.to(self.device)
+        def read(rows: slice | np.ndarray) -> np.ndarray:
+            x, y = records.x[rows], records.labels[rows]
+            if isinstance(model_here, torch.nn.Module) and _tensors(model_here):
+                y = y.to(self.device)
+                if isinstance(x, Tensor) and not getattr(model_here, "hands_over", False):
+                    x = x.to(self.device)
             values = signal(model_here, x, y).cpu()
-            _finite(values, records, rows.start, _name(signal))
+            values = values.double() if values.dtype in (torch.bfloat16, torch.float16) else values
+            _finite(values, records.id[rows], _name(signal))
             return values.numpy()
 
         def batches(done: int) -> Iterator[np.ndarray]:
             steps = range(done, len(records), size)
-            bar = tqdm(steps, desc="Asking the model", unit="batch", delay=2, leave=False, disable=None)
-            for start in bar:
+            for start in tqdm(steps, desc="Asking the model", unit="batch", delay=2, leave=False, disable=None):
                 yield read(slice(start, min(start + size, len(records))))
 
         with torch.no_grad(), evaluating(model_here):
-            first = read(slice(0, min(32, size, len(records))))
-            lasting = getattr(model, "key", "") and records.key
-            self._kept[key] = (self.store if lasting else self._scratch).fill(key, len(records), first, batches)
+            at = np.unique(np.linspace(0, len(records) - 1, min(32, size), dtype=int))
+            lasting = getattr(model, "key", "") and records.key and _lasting(signal)
+            store = self.store if lasting else self._scratch
+            self._kept[key] = store.fill(key, len(records), at, read(at), batches)
         return self._kept[key]
 
     def _here(self, model: Model) -> Model:
         """``model`` on the device: itself if it is there, else a copy. The user's own is never moved."""
         if not isinstance(model, torch.nn.Module):
             return model
-        places = {t.device.type for t in (*model.parameters(), *model.buffers())}
-        if places <= {self.device.type}:
+        if {t.device.type for t in _tensors(model)} <= {self.device.type}:
             return model
         if id(model) not in self._moved:
             self._moved[id(model)] = copy.deepcopy(model).to(self.device)
         return self._moved[id(model)]
 
     def _key(self, model: Model, records: Records, signal: Signal) -> str:
-        keys = [self._identity(model), self._identity(records)]
-        return content_key(*keys, records.labels.numpy(), _name(signal), _source(signal), self.device.type)
+        keys = [getattr(thing, "key", "") or self._held_as(thing) for thing in (model, records)]
+        said = f"{_name(signal)} {_source(signal)}" if _lasting(signal) else self._held_as(signal)
+        return content_key(*keys, records.labels.numpy(), said, self.device.type)
 
-    def _identity(self, thing: Any) -> str:
-        own: str = getattr(thing, "key", "")
-        if own:
-            return own
-        _, name = self._held.setdefault(id(thing), (thing, f"held {id(self)} {len(self._held)}"))
-        return name
+    def _held_as(self, thing: Any) -> str:
+        """A name by which a thing is known for as long as this reader lives, and holds it."""
+        return self._held.setdefault(id(thing), (thing, f"held {id(self)} {len(self._held)}"))[1]
 
 
 @contextmanager
@@ -156,27 +155,38 @@ def _batch_size(records: Records) -> int:
     return int(np.clip(2**20 // max(1, int(np.prod(one.shape[1:]))), 32, 4096))
 
 
-def _name(signal: Signal) -> str:
+def _tensors(model: torch.nn.Module) -> list[Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+def _lasting(signal: Any) -> bool:
+    """Whether a signal's name and text say all about it: a plain function, perhaps with plain settings."""
     if isinstance(signal, functools.partial):
-        settings = ", ".join(f"{key}={value!r}" for key, value in sorted(signal.keywords.items()))
-        return f"{_name(signal.func)}({settings})"
-    return f"{signal.__module__}.{getattr(signal, '__qualname__', repr(signal))}"
+        plain = not signal.args and all(isinstance(v, str | int | float | None) for v in signal.keywords.values())
+        return plain and _lasting(signal.func)
+    plain = inspect.unwrap(signal) if callable(signal) else signal
+    return inspect.isfunction(plain) and plain.__closure__ is None and "<" not in plain.__qualname__
+
+
+def _name(signal: Any) -> str:
+    if isinstance(signal, functools.partial):
+        return f"{_name(signal.func)}({sorted(signal.keywords.items())!r})"
+    return f"{signal.__module__}.{getattr(signal, '__qualname__', type(signal).__name__)}"
 
 
 def _source(signal: Any) -> str:
     """The text of a signal, so that an edited one is read anew; empty where there is none to see."""
-    plain = signal.func if isinstance(signal, functools.partial) else signal
     try:
-        return inspect.getsource(inspect.unwrap(plain))
+        return inspect.getsource(signal.func if isinstance(signal, functools.partial) else signal)
     except (OSError, TypeError):
         return ""
 
 
-def _finite(values: Tensor, records: Records, start: int, name: str) -> None:
+def _finite(values: Tensor, ids: np.ndarray, name: str) -> None:
     bad = ~values.reshape(len(values), -1).isfinite().all(1)
     if bad.any():
-        row = start + int(bad.nonzero()[0])
+        row = int(bad.nonzero()[0])
         raise InputError(
-            f"The model must answer with finite numbers, found {values[row - start].tolist()!s:.200} for record "
-            f"`{records.id[row]}`. Look at this record, and at the model's answer to it."
+            f"`{name.split('.')[-1]}` must be made of finite numbers, found {values[row].tolist()!s:.200} for record "
+            f"`{ids[row]}`. Look at this record, and at the model's answer to it."
         )

@@ -48,36 +48,41 @@ class Store:
         if not (ignore := self.folder / ".gitignore").exists():
             ignore.write_text("*\n")
 
-    def fill(self, key: str, rows: int, first: np.ndarray, batches: Callable[[int], Iterator[np.ndarray]]) -> Kept:
+    def fill(
+        self, key: str, rows: int, at: np.ndarray, there: np.ndarray, batches: Callable[[int], Iterator[np.ndarray]]
+    ) -> Kept:
         """The array under ``key``, made of what ``batches(done)`` yields from row ``done`` on where it is not whole.
 
         Args:
             key: of the content that the array follows from.
             rows: how many rows the whole array has.
-            first: its first few rows, read anew: a kept array that disagrees with them is stale, and made again.
+            at, there: some rows, and what they hold, read anew: a kept array that disagrees is stale, and made again.
         """
-        shape, dtype = (rows, *first.shape[1:]), first.dtype
-        stem = self.folder / key
-        with FileLock(stem.with_suffix(".lock")):
-            kept = Kept(stem.with_suffix(".rows"), shape, dtype)
-            done = self._rows_done(kept, first)
+        kept = Kept(self.folder / f"{key}.rows", (rows, *there.shape[1:]), there.dtype)
+        row_bytes = max(1, kept.dtype.itemsize * int(np.prod(kept.shape[1:], dtype=int)))
+        with FileLock(self.folder / f"{key}.lock"):
+            done = self._rows_done(kept, row_bytes, at, there)
+            if done == 0:
+                kept.file.unlink(missing_ok=True)  # and not emptied: another run may be reading it
             if done < rows:
                 with kept.file.open("r+b" if done else "wb") as file:
-                    file.seek(done * kept.dtype.itemsize * int(np.prod(shape[1:], dtype=int)))
+                    file.seek(done * row_bytes)
                     file.truncate()
                     for batch in batches(done):
-                        file.write(np.ascontiguousarray(batch, dtype).tobytes())
+                        file.write(np.ascontiguousarray(batch, kept.dtype).tobytes())
                         file.flush()
         return kept
 
-    def _rows_done(self, kept: Kept, first: np.ndarray) -> int:
+    def _rows_done(self, kept: Kept, row_bytes: int, at: np.ndarray, there: np.ndarray) -> int:
         if not kept.file.exists():
             return 0
-        row_bytes = kept.dtype.itemsize * int(np.prod(kept.shape[1:], dtype=int))
-        done = min(kept.file.stat().st_size // max(row_bytes, 1), kept.shape[0])
-        same = min(done, len(first))
-        fresh = np.allclose(kept[:same], first[:same], rtol=1e-4, atol=1e-6)
-        return done if fresh else 0
+        done = min(kept.file.stat().st_size // row_bytes, len(kept))
+        same = [
+            np.allclose(kept[i : i + 1], x, rtol=1e-4, atol=1e-6 * np.abs(there).max())
+            for i, x in zip(at, there, strict=True)
+            if i < done
+        ]
+        return done if all(same) else 0
 
 
 def content_key(*parts: object) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_privacy_meter._checks import InputError, extra
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._extras import extra
 from ml_privacy_meter.targets import key
 from ml_privacy_meter.targets.target import Opened
 from ml_privacy_meter.types import Batch
@@ -67,7 +68,7 @@ def open_estimator(model: Any, *, kind: str = "", content: str = "") -> Opened:
     Raises:
         InputError: a classifier that gives labels only.
     """
-    import joblib
+    from sklearn.base import is_regressor
 
     method = next(name for name in _GIVES if callable(getattr(model, name, None)))
     name = type(model).__name__
@@ -82,13 +83,22 @@ def open_estimator(model: Any, *, kind: str = "", content: str = "") -> Opened:
     return Opened(
         Estimator(model, method),
         kind or f"{name} ({method})",
-        content or joblib.hash(model) or "",
+        content or _hash(model),
         takes="" if width is None else f"{width} features a record",
         tensors=False,
-        gives=_GIVES[method],
-        task="regression" if method == "predict" else "auto",
+        gives="auto" if method == "predict" and not is_regressor(model) else _GIVES[method],
+        task="regression" if method == "predict" and is_regressor(model) else "auto",
         classes=None if several else tuple(_name(label) for label in np.asarray(classes)),
     )
+
+
+def _hash(model: Any) -> str:
+    import joblib
+
+    try:
+        return joblib.hash(model) or ""
+    except Exception:  # a function in it that cannot be written down: its content is not known
+        return ""
 
 
 def open_skops(path: Path, *, trusted: Sequence[str]) -> Opened:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ _READ = 1024
 
 @dataclass(frozen=True)
 class _Probe:
-    """What the model gave for the first records of both sets."""
+    """What the model gave for some records of both sets."""
 
     feed: Feed
     outputs: Tensor
@@ -31,7 +32,7 @@ class _Probe:
 def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target, Records, Records]:
     """The target model, and the records with labels whose kind says the task.
 
-    The model answers the first 32 records of each set, in evaluation mode, without gradients; nothing of it
+    The model answers 32 records of each set, spread over it, in evaluation mode, without gradients; nothing of it
     changes.
 
     Raises:
@@ -47,12 +48,17 @@ def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target,
     classes = opened.classes or (opened.inner.classes if isinstance(opened.inner, Onnx) else None)
     columns = int(probe.outputs[0].numel())
     members, non_members, task, names = fit_labels(members, non_members, columns=columns, task=task, classes=classes)
+    if task == "regression" and opened.task == "auto" and opened.gives in ("logits", "probabilities"):
+        raise InputError(
+            f"A model that gives {opened.gives} needs labels that are classes, found quantities such as "
+            f"{members.labels[0].tolist()}. Give the class of each record."
+        )
     shape = tuple(members.labels.shape[1:])
     reading = reading_of(probe.outputs, task=task, gives=opened.gives, shape=shape)
     says = f"{_what(opened)}; outputs read as {reading.says}{_casts(probe.feed, members.x[0:1])}"
     if probe.deterministic is False:
         says += "; two calls with the same records gave different answers"
-    known = opened.key and (opened.before is None or opened.before_key)
+    known = opened.key and probe.deterministic is not False and (opened.before is None or opened.before_key)
     key = digest(opened.key, opened.before_key, str(probe.feed.integers), reading.says, str(shape)) if known else ""
     target = Target(probe.feed, reading, key=key, says=says, classes=names, deterministic=probe.deterministic)
     return target, members, non_members
@@ -65,7 +71,8 @@ def _batches(*sets: Records) -> Iterator[Batch]:
 
 
 def _probe(opened: Opened, members: Records, non_members: Records) -> _Probe:
-    batches = [records.x[0 : min(_PROBED, len(records))] for records in (members, non_members)]
+    places = [np.unique(np.linspace(0, len(side) - 1, _PROBED, dtype=int)) for side in (members, non_members)]
+    batches = [side.x[rows] for side, rows in zip((members, non_members), places, strict=True)]
     with as_it_answers(opened.inner):
         feed = _accepted(opened, batches[0])
         try:
@@ -75,13 +82,13 @@ def _probe(opened: Opened, members: Records, non_members: Records) -> _Probe:
             raise
         except Exception as error:
             raise _refusal(opened, batches[1], [error]) from error
-    for records, found in ((members, outputs[0]), (non_members, outputs[1])):
+    for records, rows, found in zip((members, non_members), places, outputs, strict=True):
         wrong = (~found.isfinite()).reshape(len(found), -1).any(dim=1).nonzero()
         if len(wrong):
             row = int(wrong[0])
             raise InputError(
                 f"The model's outputs must be finite, found {found[row].tolist()} for the record "
-                f"{records.id[row]!s}. Look at this record, and at the preprocessing that the model "
+                f"{records.id[rows[row]]!s}. Look at this record, and at the preprocessing that the model "
                 "expects."
             )
     if outputs[0].shape[1:] != outputs[1].shape[1:]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ml_privacy_meter._checks import InputError, extra
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._extras import extra
 from ml_privacy_meter.targets import key
 from ml_privacy_meter.targets.target import Opened
 
@@ -43,7 +44,7 @@ def open_keras(model: Any, *, content: str = "") -> Opened:
     """
     _on_torch()
     # the model's name counts up with each model that is built, so it stays out of the key
-    known = content or key.digest(model.to_json(), key.of_module(model))
+    known = content or key.digest(model.to_json(), key.of_weights(model))
     shape = getattr(model, "input_shape", None)
     dtype = next((weight.dtype for weight in model.parameters() if weight.is_floating_point()), torch.float32)
     takes = "" if shape is None else f"a batch of {' x '.join('records' if n is None else str(n) for n in shape)}"

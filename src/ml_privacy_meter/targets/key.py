@@ -33,21 +33,54 @@ def of_files(*paths: Path) -> str:
     return state.hexdigest()
 
 
-def of_module(module: nn.Module) -> str:
-    """A hash of a module's structure, of the source of its own classes, and of all its weights."""
+def of_weights(module: nn.Module) -> str:
+    """A hash of a module's structure, of the source of its own classes, and of all its weights and buffers."""
     state = blake2b(repr(module).encode(), digest_size=16)
     for kind in sorted({type(part) for part in module.modules()}, key=lambda kind: kind.__qualname__):
         if not kind.__module__.startswith("torch."):
             state.update(_source(kind))
-    for name, value in module.state_dict().items():
-        state.update(name.encode())
-        if isinstance(value, Tensor):
-            state.update(f"{tuple(value.shape)} {value.dtype}".encode())
-            plain = value.detach().cpu().contiguous().reshape(-1)
-            state.update(plain.view(torch.uint8).numpy().data)
-        else:
-            state.update(repr(value).encode())
+    for name, value in (*module.state_dict().items(), *module.named_buffers()):
+        state.update(f"{name} {_of_tensor(value) if isinstance(value, Tensor) else repr(value)}".encode())
     return state.hexdigest()
+
+
+def of_module(module: nn.Module) -> str:
+    """A hash of a module, with the settings that its parts hold; empty where one is more than words can say."""
+    usual, said = vars(nn.Module()).keys(), []
+    for part in module.modules():
+        for name, value in sorted((name, value) for name, value in vars(part).items() if name not in usual):
+            plain = _plain(value)
+            if plain is None:
+                return ""
+            said.append(f"{name} {plain}")
+    return digest(of_weights(module), *said)
+
+
+def _of_tensor(value: Tensor) -> str:
+    content = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return digest(content, f"{tuple(value.shape)} {value.dtype}")
+
+
+def _plain(value: Any) -> str | None:
+    """A setting in words that say all about it; None where it is more than words can say."""
+    if isinstance(value, str | int | float | complex | bool | torch.dtype | torch.device | None):
+        return repr(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        parts = [_plain(part) for part in value]
+        return None if None in parts else f"{type(value).__name__} {parts}"
+    if isinstance(value, dict):
+        return _plain([*value.items()])
+    if isinstance(value, Tensor):
+        return digest(
+            value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes(), str(value.shape)
+        )
+    if inspect.isfunction(value) or inspect.isclass(value) or inspect.isbuiltin(value):
+        return (
+            None
+            if getattr(value, "__closure__", None)
+            else f"{value.__module__}.{value.__qualname__} {_source(value)!r}"
+        )
+    return None
 
 
 def of_function(function: Callable[..., Any]) -> str:
@@ -61,8 +94,8 @@ def of_function(function: Callable[..., Any]) -> str:
     return digest(of_files(Path(file)), function.__qualname__, str(function.__code__.co_firstlineno))
 
 
-def _source(kind: type) -> bytes:
+def _source(kind: Any) -> bytes:
     try:
         return inspect.getsource(kind).encode()
     except (OSError, TypeError):  # typed at a prompt, or compiled
-        return kind.__qualname__.encode()
+        return str(kind.__qualname__).encode()

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ml_privacy_meter._checks import InputError, extra
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._extras import extra
 from ml_privacy_meter.targets import key
 from ml_privacy_meter.targets.target import Opened, chunks
 from ml_privacy_meter.types import Batch

@@ -155,7 +155,7 @@ def _built(name: str, weights: Path | None) -> Opened:
     load_weights(model, weights)
     source = inspect.getsourcefile(inspect.unwrap(factory))
     sources = [Path(source)] if source and Path(source).is_file() else []
-    content = key.digest(key.of_module(model), key.of_files(weights, *sources))
+    content = key.digest(key.of_weights(model), key.of_files(weights, *sources))
     return open_module(model, kind=f"PyTorch module of {name}", content=content)
 
 

@@ -68,7 +68,7 @@ def open_program(program: torch.export.ExportedProgram, *, content: str = "") ->
     return Opened(
         Exported(module, least=least, most=most),
         "exported PyTorch program",
-        content or key.digest(key.of_module(module), str(program.graph)),
+        content or key.digest(key.of_weights(module), str(program.graph)),
         takes=f"a batch of {shape}, {_word(declared.dtype)}",
         dtype=declared.dtype if declared.is_floating_point() else _dtype(module),
     )

@@ -100,7 +100,12 @@ def reading_of(outputs: Tensor, *, task: str, gives: str = "auto", shape: tuple[
             return Reading("one probability (the second class)", 2, _pair_of_probability)
         if task == "labels":
             return Reading(f"probabilities of {wide} labels", wide, _log_odds)
-        return Reading(f"probabilities of {wide} classes", wide, _log)
+        return Reading(f"probabilities of {wide} classes", wide, lambda raw: _log(_inside(raw)))
+    if gives == "auto" and task == "classes" and not single and _probable(columns, sums=False):
+        raise InputError(
+            f"Outputs in [0, 1] that do not sum to one can be read in two ways, found {columns[0].tolist()} for the "
+            'first record. Say `outputs = "logits"`, or give probabilities with all their digits.'
+        )
     if single:
         return Reading("one logit (the second class)", 2, _pair_of_logit)
     return Reading(f"logits of {wide} {task}", wide, _rows)
@@ -117,8 +122,20 @@ def _quantities(outputs: Tensor, shape: tuple[int, ...]) -> Reading:
 
 def _probable(columns: Tensor, *, sums: bool) -> bool:
     inside = bool(((columns >= 0) & (columns <= 1)).all())
-    slack = max(1e-3, _ROUNDED * columns.shape[1]) + 1e-6
+    slack = max(1e-3, _ROUNDED * columns.shape[1]) + torch.finfo(columns.dtype).eps * columns.shape[1]
     return inside and (not sums or bool(((columns.double().sum(dim=1) - 1).abs() <= slack).all()))
+
+
+def _inside(probability: Tensor) -> Tensor:
+    """The outputs, as long as they can be probabilities: the first few may have looked so by chance."""
+    slack = max(1e-5, torch.finfo(probability.dtype).eps)
+    if bool((probability < -slack).any()) or bool((probability > 1 + slack).any()):
+        worst = probability.flatten()[(probability - 0.5).abs().flatten().argmax()]
+        raise InputError(
+            f"Probabilities must lie in [0, 1], found {float(worst):g} among outputs of which the first ones did. "
+            'If these are logits, say `outputs = "logits"`.'
+        )
+    return probability
 
 
 def _rows(raw: Tensor) -> Tensor:
@@ -132,23 +149,18 @@ def _pair_of_logit(raw: Tensor) -> Tensor:
 
 
 def _pair_of_probability(raw: Tensor) -> Tensor:
-    probability = raw.reshape(-1)
-    return torch.stack([_log_rest(probability), _log(probability)], dim=1)
+    probability = _inside(raw.reshape(-1))
+    return torch.stack([_log(1 - probability), _log(probability)], dim=1)
 
 
 def _log_odds(raw: Tensor) -> Tensor:
-    probability = _rows(raw)
-    return _log(probability) - _log_rest(probability)
+    probability = _inside(_rows(raw))
+    return _log(probability) - _log(1 - probability)
 
 
 def _log(probability: Tensor) -> Tensor:
     # rounding may leave probabilities a little below zero
     return probability.clamp(min=torch.finfo(probability.dtype).tiny).log()
-
-
-def _log_rest(probability: Tensor) -> Tensor:
-    # what lies nearer to one than half a step of the numbers there has been rounded to one
-    return (1 - probability).clamp(min=torch.finfo(probability.dtype).eps / 2).log()
 
 
 def _tensor(raw: Any) -> Tensor:

@@ -82,6 +82,8 @@ class Target(nn.Module):
         deterministic: two calls with the same records gave the same answers; None where it is asked only once.
     """
 
+    hands_over = True  # batches come as they are, and go to the model's device after `preprocess`
+
     def __init__(
         self,
         feed: Feed,
@@ -158,4 +160,4 @@ def _numbers(frame: pd.DataFrame) -> Tensor:
             f"The model takes numbers only, found columns of other kinds: {', '.join(words)}. Name a "
             "function that turns them into numbers as `preprocess`, or leave them out."
         )
-    return torch.from_numpy(np.array(frame.to_numpy()))
+    return torch.from_numpy(frame.to_numpy(np.float64, copy=True))

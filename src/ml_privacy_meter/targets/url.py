@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ml_privacy_meter._checks import InputError, extra, in_range
+from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._extras import extra
 from ml_privacy_meter.targets.key import digest
 from ml_privacy_meter.targets.service import Service, brief
 from ml_privacy_meter.targets.target import Opened
