@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 import tomllib
 import warnings
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ def named(page: Path) -> str:
 @pytest.fixture(scope="module")
 def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any], str]]:
     folder = tmp_path_factory.mktemp("docs")
+    for name in ("my_models", "my_attacks", "my_module"):  # another test may have had files of these names
+        sys.modules.pop(name, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries that write these files
         things = docs_files.lay_out(folder)

@@ -12,7 +12,8 @@ def extra(module: str, name: str, purpose: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
         if missing.name != module.split(".")[0]:
-            raise InputError(f"{purpose} failed to import `{missing.name}`, which is not installed.") from missing
+            hint = " It runs on PyTorch: set KERAS_BACKEND=torch." if module == "keras" else ""
+            raise InputError(f"{purpose} asks for `{missing.name}`, which is not installed.{hint}") from missing
         raise InputError(
             f"{purpose} needs the package `{missing.name}`, which is not installed. "
             f"Install it with: pip install 'ml-privacy-meter[{name}]'"

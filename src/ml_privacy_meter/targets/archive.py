@@ -60,8 +60,10 @@ def kind_of(path: Path) -> str:
         head = file.read(4)
     if suffix in _PICKLES or re.match(rb"\x80[\x02-\x05]", head):
         raise InputError(f"`{path}` is a pickle, and opening one runs whatever is in it. {_CONVERT}")
-    if suffix in {".safetensors", ".h5", ".hdf5"}:
+    if suffix == ".safetensors":
         raise weights_alone(path)
+    if suffix in {".h5", ".hdf5"}:
+        raise InputError(f"`{path}` is of an older form of Keras. Open it there, and save it as `.keras`.")
     if head == b"PK\x03\x04":
         return _zip_kind(path)
     if suffix == ".onnx":
