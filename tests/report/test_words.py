@@ -181,3 +181,12 @@ def test_many_figures_stand_below_each_other_in_eighty_columns() -> None:
     assert f"{LEAKY} " in text
     assert "TPR@2%FPR" in text
     assert "…" not in text
+
+
+def test_a_leak_that_only_small_errors_show_is_said_to_be_of_a_few() -> None:
+    risks = [risk("AUC", 0.53, 0.49, 0.57), risk("TPR@1%FPR", 0.05, 0.03, 0.07)]
+    risks[0]["baseline"] = 0.5
+    about = {"members": 1000, "confidence": 0.95}
+    said = words.verdict({"findings": [{"attack": "a", "failed": "", "risks": risks}], "checks": [], "about": about})
+    assert said.startswith("A few training records can be told from others: the attack “a” reaches AUC 0.530")
+    assert "picks out 50 [30, 70]" in said

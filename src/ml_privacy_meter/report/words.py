@@ -132,8 +132,11 @@ def _leaking(finding: Document) -> list[Document]:
 
 def _leak(finding: Document, document: Document) -> str:
     auc = named(finding["risks"], "AUC") or _leaking(finding)[0]
+    whole = (
+        "Training records can be told from others" if leaks(auc) else "A few training records can be told from others"
+    )
     said = (
-        f"Training records can be told from others: the attack “{finding['attack']}”{_of_all(document)} reaches "
+        f"{whole}: the attack “{finding['attack']}”{_of_all(document)} reaches "
         f"{auc['name']} {figure(auc)} ({_confidence(document)} interval; without the model "
         f"{stated(auc['name'], auc['baseline'])})."
     )
