@@ -9,15 +9,18 @@ import numpy as np
 import torch
 from scipy.stats import norm
 
-from ml_privacy_meter.risk import auc, tpr_at_fpr
+from ml_privacy_meter.risk import advantage, auc, decisions, error, power, tpr_at_fpr
 from ml_privacy_meter.risk.intervals import clopper_pearson
-from ml_privacy_meter.types import Scores
+from ml_privacy_meter.types import Scores, fold_of
 
 ROUNDS = 2_000
 WORLDS = {"no leak": (0.0, 1.0), "all members shifted": (1.0, 1.0), "some far out": (0.5, 2.0)}
 
 
 def main() -> None:
+    for n in (200, 1_000):
+        for shift in (0.0, 1.0):
+            decided(n, shift)
     print(f"{'figure':12}{'records':>16}{'world':>22}{'truth':>8}{'holds':>8}{'too high':>10}{'custom':>8}")
     for n in (200, 1_000, 5_000):
         for world, (shift, spread) in WORLDS.items():
@@ -27,6 +30,23 @@ def main() -> None:
                 if n * fpr >= 1:
                     truth = norm.sf((norm.isf(fpr) - shift) / spread)
                     row(f"TPR@{100 * fpr:g}%FPR", partial(tpr_at_fpr, fpr=fpr), n, world, truth, fpr)
+
+
+def decided(n: int, shift: float) -> None:
+    """Power, error and advantage: the truth is what the thresholds of the two halves reach."""
+    held = dict.fromkeys((power, error, advantage), 0)
+    member = torch.arange(2 * n) < n
+    for seed in range(ROUNDS):
+        rng = np.random.default_rng(seed)
+        scores = Scores(torch.from_numpy(np.concatenate([rng.normal(shift, 1, n), rng.normal(size=n)])), member)
+        called, half = decisions(scores).numpy(), fold_of(member, 2)
+        cuts = [scores.score.numpy()[called & (half == k)].min(initial=np.inf) for k in (0, 1)]
+        right, wrong = (float(np.mean(norm.sf(np.array(cuts) - by))) for by in (shift, 0))
+        for measure, truth in ((power, right), (error, wrong), (advantage, right - wrong)):
+            risk = measure(scores)
+            held[measure] += risk.low <= truth <= risk.high
+    shares = "   ".join(f"{measure.__name__} {count / ROUNDS:.1%}" for measure, count in held.items())
+    print(f"{n} + {n}, shifted by {shift:g}: {shares}", flush=True)
 
 
 def row(name, measure, n: int, world: str, truth: float, fpr: float = 0.0) -> None:

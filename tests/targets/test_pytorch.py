@@ -386,3 +386,10 @@ def test_a_setting_beside_the_weights_belongs_to_the_key() -> None:
     assert all(keys)
     assert open_model(Cut(1.0)).key == keys[0]
     assert open_model(Cut(object())).key == ""
+
+
+@pytest.mark.parametrize("setting", [{"trusted": ["a.B"]}, {"output_name": "scores"}])
+def test_a_setting_of_another_kind_of_file_is_refused(tmp_path: Path, setting: dict[str, object]) -> None:
+    export(network(), torch.zeros(2, 5), tmp_path / "model.pt2")
+    with pytest.raises(InputError, match="is a setting of"):
+        open_model(tmp_path / "model.pt2", **setting)

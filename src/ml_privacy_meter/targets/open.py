@@ -112,6 +112,9 @@ def _set(
 
 def _file(path: Path, *, trusted: Sequence[str], output_name: str | None) -> Opened:
     kind = archive.kind_of(path)
+    for name, given, takes in (("trusted", trusted, "skops"), ("output_name", output_name, "onnx")):
+        if given and kind != takes:
+            raise InputError(f"`{name}` is a setting of .{takes} files, and `{path}` is none. Leave it out.")
     if kind == "exported":
         return open_exported(path)
     if kind == "torchscript":
