@@ -194,7 +194,13 @@ def test_an_interrupted_audit_says_so_and_goes_on_where_it_was(ready: Desk) -> N
     slow = ("--model", "slow:Slow", "--batch-size", "4", "--store", "store")
     arguments = [str(argument) for argument in (*AUDIT, *slow)]
     with subprocess.Popen(
-        (*COMMAND, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_alone(ready.folder), text=True
+        (*COMMAND, *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_alone(ready.folder),
+        text=True,
+        # what runs in the background of a shell ignores it, and hands that down
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         rows = Path("store")
         while not (any(rows.glob("*.rows")) and sum(path.stat().st_size for path in rows.glob("*.rows")) > 100):
