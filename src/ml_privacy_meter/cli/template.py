@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,43 @@ from ml_privacy_meter.cli.runfile import STORE, check_settings, importable, open
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.types import Records
 
+TEMPLATE = Template("""\
+# An audit of what a model reveals about the records it was trained on.
+# Run it with: privacy-meter run audit.toml      Paths are relative to this file.
+
+out = "report"                      # the folder that the report goes to
+
+[model]
+# Detected: $model
+$model_settings
+# outputs = "logits"                # what it answers in: "logits", "probabilities", or "values" (regression)
+# task = "classes"                  # what the labels are: "classes", "labels" (several at once), "regression"
+# classes = ["cat", "dog"]          # names of its classes in the order of its outputs
+# preprocess = "my_module:function" # applied to each batch before the model
+
+[members]                           # records that it was trained on
+# Detected: $members
+$members_settings
+
+[non_members]                       # records of the same source that it never saw
+# Detected: $non_members
+$non_members_settings
+# label, id, features, drop, groups, probabilities, logits: names of columns or arrays, in either section
+# by group: $groups
+
+[attacks]                           # each line is an attack and its settings; leave all out for these defaults
+$attacks
+
+[figures]
+fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are $count
+confidence = 0.95                   # of every interval
+
+[run]
+seed = 0                            # of everything that is drawn at random
+device = "auto"                     # a GPU where there is one
+store = "$store"            # keeps what was read off the model; delete it when you are done
+""")
+
 
 def run_file(settings: Mapping[str, Any]) -> str:
     """A run file with these settings, what was detected in comments; the model is asked about the first records."""
@@ -26,46 +64,20 @@ def run_file(settings: Mapping[str, Any]) -> str:
         if saved:
             opened, *sides = answered(opened, *sides)
         target, *sides = targets.fit(opened, *sides)
-    labels = sides[0].labels
-    count = f"{len(sides[1]):,}"
     groups = ", ".join(sorted({*sides[0].groups, *sides[1].groups}))
     named = f" ({', '.join(target.classes)})" if target.classes else ""
-    return f"""\
-# An audit of what a model reveals about the records it was trained on.
-# Run it with: privacy-meter run audit.toml      Paths are relative to this file.
-
-out = "report"                      # the folder that the report goes to
-
-[model]
-# Detected: {_line(target.says + named)}
-{"# path: none, its answers stand beside the records" if saved else _lines(settings["model"])}
-# outputs = "logits"                # what it answers in: "logits", "probabilities", or "values" (regression)
-# task = "classes"                  # what the labels are: "classes", "labels" (several at once), "regression"
-# classes = ["cat", "dog"]          # names of its classes in the order of its outputs
-# preprocess = "my_module:function" # applied to each batch before the model
-
-[members]                           # records that it was trained on
-# Detected: {_seen(sides[0])}
-{_lines(settings["members"])}
-
-[non_members]                       # records of the same source that it never saw
-# Detected: {_seen(sides[1])}
-{_lines(settings["non_members"])}
-# label, id, features, drop, groups, probabilities, logits: names of columns or arrays, in either section
-# by group: {groups or "name columns in both sections, as in groups = [column]"}
-
-[attacks]                           # each line is an attack and its settings; leave all out for these defaults
-{_attacks(labels)}
-
-[figures]
-fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are {count}
-confidence = 0.95                   # of every interval
-
-[run]
-seed = 0                            # of everything that is drawn at random
-device = "auto"                     # a GPU where there is one
-store = "{STORE}"            # keeps what was read off the model; delete it when you are done
-"""
+    return TEMPLATE.substitute(
+        model=_line(target.says + named),
+        model_settings="# path: none, its answers stand beside the records" if saved else _lines(settings["model"]),
+        members=_seen(sides[0]),
+        members_settings=_lines(settings["members"]),
+        non_members=_seen(sides[1]),
+        non_members_settings=_lines(settings["non_members"]),
+        groups=groups or "name columns in both sections, as in groups = [column]",
+        attacks=_attacks(sides[0].labels),
+        count=f"{len(sides[1]):,}",
+        store=STORE,
+    )
 
 
 def _lines(section: Mapping[str, Any]) -> str:
