@@ -77,6 +77,7 @@ class Target(nn.Module):
 
     Args:
         key: of all content that its answers hang on; empty where that cannot be known.
+        columns: how many numbers it gives for each record.
         says: what it is and how it is read, for the report.
         classes: the names of the classes in the order of its columns; None where they have no names.
         deterministic: two calls with the same records gave the same answers; None where it is asked only once.
@@ -96,8 +97,9 @@ class Target(nn.Module):
     ) -> None:
         super().__init__()
         self.inner = feed.opened.inner
-        self._feed = feed
+        self.feed = feed
         self._reading = reading
+        self.columns = reading.columns
         self.key = key
         self.says = says
         self.classes = classes
@@ -114,7 +116,7 @@ class Target(nn.Module):
         return twin
 
     def forward(self, batch: Batch) -> Tensor:
-        outputs = tensor_of(self.inner(self._feed(batch)), len(batch))
+        outputs = tensor_of(self.inner(self.feed(batch)), len(batch))
         return self._reading.of(finer(outputs))
 
 

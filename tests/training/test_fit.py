@@ -1,0 +1,291 @@
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Generator, nn
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.training import batched, fit
+from ml_privacy_meter.training.fit import fit_models, models_at_once
+from ml_privacy_meter.training.recipe import Recipe, fresh, from_factory
+
+RNG = Generator().manual_seed(0)
+X = torch.randn(120, 12, generator=RNG)
+Y = torch.randint(4, (120,), generator=RNG)
+IMAGES = torch.randint(256, (120, 8, 8, 3), dtype=torch.uint8, generator=RNG)
+SEEDS = [5, 6, 7]
+
+
+def halves(*sizes):
+    inside = torch.zeros(120, len(sizes), dtype=torch.bool)
+    for j, size in enumerate(sizes):
+        inside[torch.randperm(120, generator=Generator().manual_seed(j))[:size], j] = True
+    return inside
+
+
+INSIDE = halves(60, 60, 60)
+
+
+class Residual(nn.Module):
+    """As people write them: functional dropout, a shape that is asked for, a weight used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.into, self.inner, self.out = nn.Linear(12, 16), nn.Linear(16, 16, bias=False), nn.Linear(16, 4)
+
+    def forward(self, x):
+        x = F.relu(self.into(x.view(x.size(0), -1)))
+        x = x + self.inner(F.dropout(self.inner(x), 0.25, self.training))
+        return self.out(x)
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(12, 12), nn.Linear(12, 12), nn.Linear(12, 4)
+        self.second.weight = self.first.weight
+
+    def forward(self, x):
+        return self.out(self.second(self.first(x).tanh()).tanh())
+
+
+def dropout():
+    return nn.Sequential(
+        nn.Linear(12, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 16), nn.Dropout(), nn.Linear(16, 4)
+    )
+
+
+def normalised():
+    return nn.Sequential(nn.Linear(12, 16), nn.BatchNorm1d(16), nn.GELU(), nn.LayerNorm(16), nn.Linear(16, 4))
+
+
+def convolutional():
+    return nn.Sequential(
+        *(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Dropout(0.3)),
+        nn.Linear(32, 4),
+    )
+
+
+def one_output():
+    return nn.Sequential(nn.Linear(12, 8), nn.Tanh(), nn.Linear(8, 1))
+
+
+def pixels(batch):
+    return batch.permute(0, 3, 1, 2) / 255
+
+
+def builder(make):
+    return partial(from_factory, make)
+
+
+def largest_difference(some, others):
+    assert [state.keys() for state in some] == [state.keys() for state in others]
+    return max(float((a[k].double() - b[k]).abs().max()) for a, b in zip(some, others, strict=True) for k in a)
+
+
+SGD = {"optimizer": "sgd", "lr": 0.05}
+ADAM = {"optimizer": "adam", "lr": 0.01}
+WORLDS = {
+    "dropout, Adam, weight decay": (dropout, X, Y, {**ADAM, "weight_decay": 0.01}),
+    "dropout, AdamW, constant": (
+        dropout,
+        X,
+        Y,
+        {**ADAM, "optimizer": "adamw", "weight_decay": 0.1, "schedule": "constant"},
+    ),
+    "dropout, SGD": (dropout, X, Y, {**SGD, "weight_decay": 0.01}),
+    "dropout, bfloat16": (dropout, X, Y, {**SGD, "precision": "bf16"}),
+    "normalisation": (normalised, X, Y, SGD),
+    "normalisation, bfloat16": (normalised, X, Y, {**SGD, "precision": "bf16"}),
+    "functional": (Residual, X, Y, ADAM),
+    "tied weights": (Tied, X, Y, ADAM),
+    "convolutions, augmented": (convolutional, IMAGES, Y, {**SGD, "augment": ("flip", "crop")}),
+    "two classes, one output": (one_output, X, Y % 2, ADAM),
+    "several labels": (dropout, X, F.one_hot(Y).bool(), ADAM),
+    "a quantity": (one_output, X, X.sum(1), SGD),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_models_come_out_as_each_does_alone(world, monkeypatch):
+    make, x, y, settings = WORLDS[world]
+    recipe = Recipe(**{"precision": "fp32", "epochs": 3, "batch_size": 16, **settings})
+    common = {"feed": pixels} if x is IMAGES else {}
+    alone = [fit_models(recipe, builder(make), x, y, INSIDE[:, [j]], [s], **common)[0] for j, s in enumerate(SEEDS)]
+    monkeypatch.setattr(fit, "alone", None)  # so that none is trained in this way now
+    together = fit_models(recipe, builder(make), x, y, INSIDE, SEEDS, _at_once=3, **common)
+    start = [builder(make)(seed).state_dict() for seed in SEEDS]
+    assert largest_difference(together, start) > 0.01
+    assert largest_difference(together, alone) < (5e-3 if recipe.precision == "bf16" else 1e-5)
+
+
+def test_training_sets_may_differ_in_size():
+    recipe, inside = Recipe(epochs=2, batch_size=16, precision="fp32"), halves(60, 33, 60)
+    together = fit_models(recipe, builder(dropout), X, Y, inside, SEEDS)
+    alone = [fit_models(recipe, builder(dropout), X, Y, inside[:, [j]], [s])[0] for j, s in enumerate(SEEDS)]
+    assert largest_difference(together, alone) < 1e-5
+
+
+def test_what_cannot_be_batched_is_trained_one_after_another():
+    def make():
+        return nn.Sequential(nn.Linear(12, 8), nn.SELU(), nn.AlphaDropout(), nn.Linear(8, 4))
+
+    recipe = Recipe(epochs=2, batch_size=16)
+    together = fit_models(recipe, builder(make), X, Y, INSIDE, SEEDS)
+    alone = [fit_models(recipe, builder(make), X, Y, INSIDE[:, [j]], [s])[0] for j, s in enumerate(SEEDS)]
+    assert largest_difference(together, alone) == 0
+
+
+@pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)])
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_whole_batches_give_what_a_plain_loop_gives(name, kind, at_once):
+    recipe = Recipe(optimizer=name, lr=0.01, weight_decay=0.1, epochs=20, batch_size=60, precision="fp32")
+    found = fit_models(recipe, builder(one_output), X, X.sum(1), INSIDE[:, :2], [1, 2], _at_once=at_once)
+    for j, seed in enumerate([1, 2]):
+        model = builder(one_output)(seed)
+        optimizer = kind(model.parameters(), lr=0.01, weight_decay=0.1)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+        for _ in range(20):
+            optimizer.zero_grad()
+            F.mse_loss(model(X[INSIDE[:, j]])[:, 0], X[INSIDE[:, j]].sum(1)).backward()
+            optimizer.step()
+            schedule.step()
+        assert largest_difference([found[j]], [model.state_dict()]) < 1e-5
+
+
+def test_an_epoch_sees_each_record_once_but_for_fewer_than_one_a_batch():
+    seen = []
+
+    def feed(batch):
+        seen.append(batch[:, 0].int())
+        return batch
+
+    x, inside = torch.arange(120.0)[:, None].repeat(1, 12), halves(34)
+    fit_models(Recipe(epochs=1, batch_size=16), builder(dropout), x, Y, inside, [0], feed=feed)
+    assert [len(batch) for batch in seen] == [11, 11, 11]
+    assert len(torch.cat(seen).unique()) == 33
+    assert inside[torch.cat(seen), 0].all()
+
+
+def test_a_seed_decides_and_nothing_else_that_is_random():
+    recipe, one = Recipe(epochs=1, batch_size=16), INSIDE[:, :1]
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = fit_models(recipe, builder(dropout), X, Y, one, [1])
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert largest_difference(fit_models(recipe, builder(dropout), X, Y, one, [1]), first) == 0
+    assert largest_difference(fit_models(recipe, builder(dropout), X, Y, one, [2]), first) > 0.01
+
+
+def test_a_model_learns_its_own_records():
+    model, recipe = dropout(), Recipe(epochs=150, lr=0.01, batch_size=32)
+    for j, state in enumerate(fit_models(recipe, builder(dropout), X, Y, INSIDE, SEEDS)):
+        model.load_state_dict(state)
+        right = model.eval()(X).argmax(1) == Y
+        assert right[INSIDE[:, j]].double().mean() > right[~INSIDE[:, j]].double().mean() + 0.3
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_progress_rises_to_one(at_once):
+    told = []
+    fit_models(
+        Recipe(epochs=2, batch_size=30), builder(dropout), X, Y, INSIDE, SEEDS, progress=told.append, _at_once=at_once
+    )
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
+    assert len(told) >= 4
+
+
+def test_weights_that_are_no_longer_finite_are_refused():
+    with pytest.raises(InputError, match=r"Choose a smaller `lr`"):
+        fit_models(Recipe(optimizer="sgd", lr=1e30, epochs=3), builder(one_output), X, X.sum(1), INSIDE, SEEDS)
+
+
+def test_a_model_without_records_is_refused():
+    with pytest.raises(InputError, match="found none for model 1"):
+        fit_models(Recipe(), builder(dropout), X, Y, halves(60, 0, 60), SEEDS)
+
+
+def test_networks_of_linear_layers_share_a_processor_and_others_do_not():
+    at_once = partial(models_at_once, Recipe(), x=X, device="cpu")
+    assert at_once(dropout()) == fit.MOST
+    assert at_once(nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 256))) == 21
+    assert at_once(nn.Linear(10_000, 1_000)) == 1
+    assert at_once(convolutional()) == 1
+    assert at_once(nn.LSTM(12, 4)) == 1
+
+
+def test_views_that_lead_back_are_not_recorded():
+    models = batched.stack([dropout(), dropout()], [Generator(), Generator()], device=torch.device("cpu"), low=False)
+    graphs = {}
+    assert batched.batchable(models, fit._loss, X[:32].view(2, 16, 12), Y[:32].view(2, 16), graphs)
+    ((graph, masks),) = graphs.values()
+    called = [str(node.target) for node in graph.graph.nodes if node.op == "call_function"]
+    assert called.count("aten.baddbmm.default") == 3
+    assert not [name for name in called if "permute" in name or "detach" in name]
+    assert [p for *_, p in masks] == [0.3, 0.5]
+
+
+BAD = {
+    "Did you mean `adam`": {"optimizer": "adm"},
+    "Did you mean `cosine`": {"schedule": "cosin"},
+    "Did you mean `flip`": {"augment": ["flipp"]},
+    'Write \\["flip"\\]': {"augment": "flip"},
+    "Choose from: auto, bf16, fp32": {"precision": "half"},
+    "`lr` must lie between 0": {"lr": 0.0},
+    "`epochs` must be a whole number": {"epochs": 0},
+    "`batch_size` must be a whole number": {"batch_size": 0},
+    "`momentum` must be at least 0 and below 1": {"momentum": 1.0},
+    "`weight_decay` must be at least 0": {"weight_decay": -1.0},
+    '"package.module:factory"': {"architecture": "resnet"},
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_a_recipe_says_what_is_wrong_with_it(message):
+    with pytest.raises(InputError, match=message):
+        Recipe(**BAD[message])
+
+
+@pytest.mark.parametrize("make", [dropout, convolutional, lambda: nn.TransformerEncoderLayer(8, 2)])
+def test_a_fresh_copy_follows_from_its_seed_and_leaves_the_module_alone(make):
+    module = make()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    one, same, other = (fresh(module, seed).state_dict() for seed in (1, 1, 2))
+    assert largest_difference([one], [same]) == 0
+    assert largest_difference([one], [other]) > 0.01
+    assert largest_difference([one], [before]) > 0.01
+    assert largest_difference([module.state_dict()], [before]) == 0
+
+
+def test_a_fresh_batch_normalisation_has_seen_nothing():
+    module = nn.Sequential(nn.BatchNorm1d(12))
+    module(X)
+    assert int(fresh(module, 0).state_dict()["0.num_batches_tracked"]) == 0
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.linear = nn.Parameter(torch.ones(3)), nn.Linear(3, 3)
+
+
+class Shifted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("shift", torch.ones(3))
+
+
+@pytest.mark.parametrize("module", [Scaled(), nn.Sequential(nn.Linear(3, 3), Shifted())])
+def test_a_part_that_cannot_be_initialised_anew_is_named(module):
+    with pytest.raises(InputError, match=r"(Scaled|`1`, a Shifted), has none.* as `architecture`"):
+        fresh(module, 0)
+
+
+def test_an_exported_program_is_not_initialised_anew():
+    program = torch.export.export(dropout(), (X[:2],)).module()
+    with pytest.raises(InputError, match="does not say how its weights were initialised"):
+        fresh(program, 0)
