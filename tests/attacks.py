@@ -1,22 +1,48 @@
-"""The table that every attack joins: the figure in which it must find the leaky world, and in how many blank worlds it
-must find nothing (fewer for those that take seconds in each)."""
+"""The table that every attack joins: the figure in which it must find the leaky world, in how many blank worlds it must
+find nothing (fewer for those that take seconds in each), and how many reference models it is given."""
 
 from functools import partial
 
 from ml_privacy_meter import signals
-from ml_privacy_meter.membership import gap, quantile, threshold
+from ml_privacy_meter.membership import (
+    bavaria,
+    difference,
+    gap,
+    lira,
+    percentile,
+    quantile,
+    range_membership,
+    rmia,
+    shadow,
+    stacked,
+    threshold,
+)
+from ml_privacy_meter.membership.ranges import noise
 from ml_privacy_meter.risk import auc, balanced_accuracy, tpr_at_fpr
 
 TPR_AT_5 = partial(tpr_at_fpr, fpr=0.05)
 
 ATTACKS = [
-    (threshold, TPR_AT_5, 40),
-    (partial(threshold, signal=signals.logit_gap), TPR_AT_5, 40),
-    (partial(threshold, signal=signals.true_probability), TPR_AT_5, 40),
-    (partial(threshold, signal=signals.modified_entropy), TPR_AT_5, 40),
-    (partial(threshold, signal=signals.margin), TPR_AT_5, 40),
-    (partial(threshold, signal=signals.entropy), auc, 40),
-    (gap, balanced_accuracy, 40),
-    (quantile, TPR_AT_5, 12),
-    (partial(quantile, given=signals.inputs), TPR_AT_5, 6),
+    (threshold, TPR_AT_5, 40, 0),
+    (partial(threshold, signal=signals.logit_gap), TPR_AT_5, 40, 0),
+    (partial(threshold, signal=signals.true_probability), TPR_AT_5, 40, 0),
+    (partial(threshold, signal=signals.modified_entropy), TPR_AT_5, 40, 0),
+    (partial(threshold, signal=signals.margin), TPR_AT_5, 40, 0),
+    (partial(threshold, signal=signals.entropy), auc, 40, 0),
+    (gap, balanced_accuracy, 40, 0),
+    (quantile, TPR_AT_5, 12, 0),
+    (partial(quantile, given=signals.inputs), TPR_AT_5, 6, 0),
+    (difference, TPR_AT_5, 40, 8),
+    (partial(difference, signal=signals.loss), TPR_AT_5, 40, 8),
+    (percentile, auc, 40, 8),
+    (partial(percentile, break_ties=True), TPR_AT_5, 40, 8),
+    (lira, TPR_AT_5, 40, 8),
+    (partial(lira, offline="one-sided"), TPR_AT_5, 40, 8),
+    (partial(lira, offline="two-sided"), auc, 40, 8),
+    (rmia, TPR_AT_5, 40, 8),
+    (partial(rmia, offline=True, break_ties=False), TPR_AT_5, 40, 8),
+    (bavaria, TPR_AT_5, 40, 8),
+    (partial(range_membership, points=noise(0.1), queries=4), TPR_AT_5, 6, 8),
+    (shadow, TPR_AT_5, 6, 8),
+    (stacked, TPR_AT_5, 6, 8),
 ]

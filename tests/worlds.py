@@ -34,14 +34,40 @@ def draw(seed: int, n: int = 600, width: int = 300, classes: int = 3) -> tuple[T
     return x, y, member
 
 
-def leaky(seed: int = 0) -> MembershipGame:
+def halves(records: int, models: int, seed: int) -> Tensor:
+    """Complementary pairs of random halves: which record stands in which model's training set."""
+    rng = torch.Generator().manual_seed(seed)
+    inside = torch.zeros(records, models, dtype=torch.bool)
+    for pair in range(0, models, 2):
+        inside[torch.randperm(records, generator=rng)[: records // 2], pair] = True
+        inside[:, pair + 1 : pair + 2] = ~inside[:, [pair]]
+    return inside
+
+
+def referenced(x: Tensor, y: Tensor, seed: int, models: int) -> tuple[tuple[torch.nn.Module, ...], Tensor | None]:
+    """Over-fitted models of random halves of the records, and which record each was fitted to."""
+    inside = halves(len(y), models, seed + 1)
+    fitted = (overfitted(x[here], y[here]) for here in inside.T)
+    return tuple(fitted), inside if models else None
+
+
+def leaky(seed: int = 0, models: int = 0) -> MembershipGame:
     """A model over-fitted on random labels: what it knows of a record, it knows because the record was a member."""
     x, y, member = draw(seed)
-    return MembershipGame(View(overfitted(x[member], y[member]), records(x, y), Reader(Store())), member)
+    references, inside = referenced(x, y, seed, models)
+    view = View(overfitted(x[member], y[member]), records(x, y), Reader(Store()), references, inside)
+    return MembershipGame(view, member)
 
 
-def blank(seed: int = 0) -> MembershipGame:
-    """A model over-fitted on records that are no trial of the game: members are members in name only."""
+def blank(seed: int = 0, models: int = 0) -> MembershipGame:
+    """A model over-fitted on records that are no trial of the game: members are members in name only.
+
+    Reference models, as far as there are any, do know the records.
+    """
     x, y, member = draw(seed)
     elsewhere, labels, _ = draw(seed + 10_000)
-    return MembershipGame(View(overfitted(elsewhere, labels), records(x, y), Reader(Store())), member)
+    references, inside = referenced(x, y, seed, models)
+    view = View(
+        overfitted(elsewhere[: len(y) // 2], labels[: len(y) // 2]), records(x, y), Reader(Store()), references, inside
+    )
+    return MembershipGame(view, member)

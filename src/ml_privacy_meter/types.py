@@ -9,6 +9,7 @@
 * A model answers in logits for labels (two columns for a binary model), in the quantity's own unit for regression.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
@@ -44,6 +45,30 @@ class Signal(Protocol):
     """What is read off one model for each record of a batch: ``(model, x, y) -> Float["records *features"]``."""
 
     def __call__(self, model: Model, x: Any, y: Tensor, /) -> Tensor: ...
+
+
+class OutputSignal:
+    """A signal that follows from a model's outputs and the label: all such signals share one pass over the records.
+
+    Args:
+        of: ``(outputs, y) -> Float["records *features"]``.
+        sign: +1 if it is higher for members, -1 if it is lower.
+    """
+
+    def __init__(self, of: Callable[[Tensor, Tensor], Tensor], sign: int = 1) -> None:
+        self.of, self.sign = of, sign
+        functools.update_wrapper(self, of)
+        self.__name__ = of.__name__.lstrip("_")
+
+    def __call__(self, model: Model, x: Any, y: Tensor) -> Tensor:
+        return self.of(model(x), y)
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """Asks models about records: ``signal`` of every record, in the form ``query`` (0: as it stands)."""
+
+    def signal(self, signal: Signal, model: Model, records: "Records", query: int = 0) -> Tensor: ...
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,41 @@
 """Was this record in the training set?"""
 
-from ml_privacy_meter.membership.game import Attack, MembershipGame, View, describe, needs_population
+from ml_privacy_meter.membership.bavaria import bavaria
+from ml_privacy_meter.membership.difference import difference
+from ml_privacy_meter.membership.game import MembershipGame, describe, marked, rehearsals
+from ml_privacy_meter.membership.lira import lira
+from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
+from ml_privacy_meter.membership.ranges import range_membership
+from ml_privacy_meter.membership.rmia import rmia
+from ml_privacy_meter.membership.shadow import shadow
+from ml_privacy_meter.membership.stacked import stacked
 from ml_privacy_meter.membership.threshold import gap, threshold
+from ml_privacy_meter.membership.usage import Usage, dataset_usage
+from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, learns, needs_population, rehearsed_by
 
-__all__ = ["Attack", "MembershipGame", "View", "describe", "gap", "needs_population", "quantile", "threshold"]
+__all__ = [
+    "Attack",
+    "MembershipGame",
+    "Usage",
+    "View",
+    "bavaria",
+    "dataset_usage",
+    "describe",
+    "difference",
+    "gap",
+    "gives_log_odds",
+    "learns",
+    "lira",
+    "marked",
+    "needs_population",
+    "percentile",
+    "quantile",
+    "range_membership",
+    "rehearsals",
+    "rehearsed_by",
+    "rmia",
+    "shadow",
+    "stacked",
+    "threshold",
+]

@@ -1,59 +1,17 @@
 """Was this record in the training set? The challenger keeps the truth; the adversary is a function of its view."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.signals.reader import Reader
-from ml_privacy_meter.types import Model, Records, Scores, Signal, Signals, fold_of
-
-
-@dataclass(frozen=True)
-class View:
-    """All that the membership adversary may see.
-
-    Args:
-        target: the model under audit.
-        records: in an order that says nothing; one of them is asked about in each trial.
-        reader: asks models, in batches, and remembers what they said.
-        references: models trained like the target, by the adversary.
-        inside: ``inside[i, j]``: record i was in the training set of reference model j.
-        population: records of the same source that no model was trained on.
-    """
-
-    target: Model
-    records: Records
-    reader: Reader
-    references: tuple[Model, ...] = ()
-    inside: Bool[Tensor, "records models"] | None = None
-    population: Records | None = None
-
-    def signals(self, signal: Signal) -> Signals:
-        """``signal`` of the records, under the target model and every reference model."""
-        return self._read(signal, self.records, self.inside)
-
-    def population_signals(self, signal: Signal) -> Signals:
-        """The same of the population."""
-        if self.population is None:
-            raise InputError("This attack needs a population: decorate it with `needs_population`.")
-        return self._read(signal, self.population, None)
-
-    def _read(self, signal: Signal, records: Records, inside: Tensor | None) -> Signals:
-        target = self.reader.signal(signal, self.target, records)
-        each = [self.reader.signal(signal, model, records) for model in self.references]
-        reference = torch.stack(each, 1) if each else target.new_empty(len(target), 0, *target.shape[1:])
-        if inside is None:
-            inside = torch.zeros(len(target), len(each), dtype=torch.bool)
-        return Signals(target, reference, inside)
-
-
-Attack = Callable[[View], Tensor]
+from ml_privacy_meter.membership.view import Attack, Inside, View, shown
+from ml_privacy_meter.types import Scores, fold_of
 
 
 @dataclass(frozen=True)
@@ -68,7 +26,7 @@ class MembershipGame:
         other folds as the population, and judges the records of its own. So no record is judged by what was learned
         from it.
         """
-        if not getattr(_plain(attack), "needs_population", False) or self.view.population is not None:
+        if not marked(attack, "needs_population") or self.view.population is not None:
             return Scores(_one_each(attack(self.view), self.view), self.member)
         fold = torch.from_numpy(fold_of(self.member, folds))
         score = torch.empty(len(self.member), dtype=torch.float64)
@@ -78,19 +36,110 @@ class MembershipGame:
         return Scores(score, self.member)
 
     def _fold(self, here: Bool[Tensor, " records"]) -> View:
-        records, known = self.view.records, ~here & ~self.member
+        view, known = self.view, ~here & ~self.member
         return replace(
-            self.view,
-            records=records.take(here.nonzero()[:, 0].numpy()),
-            inside=None if self.view.inside is None else self.view.inside[here],
-            population=records.take(known.nonzero()[:, 0].numpy()),
+            view,
+            records=view.records.take(here.nonzero()[:, 0].numpy()),
+            inside=None if view.inside is None else view.inside[here],
+            hidden=None if view.hidden is None else view.hidden[here],
+            population=view.records.take(known.nonzero()[:, 0].numpy()),
+            population_inside=None if view.inside is None else view.inside[known],
         )
 
 
-def needs_population(attack: Any) -> Any:
-    """Marks an attack that learns from records of which it knows that the target was not trained on them."""
-    attack.needs_population = True
-    return attack
+def rehearsals(view: View) -> Iterator[MembershipGame]:
+    """Games in which one reference model plays the target against the others, so that the truth is known.
+
+    They are about the records of the view; where these trained no reference (offline), about the population, and
+    then a record is shown with models alone that it did not train. What would give the answer away sits out: the
+    complement of the model that plays (trained on exactly the other records); or, where every record is inside
+    equally many models, one model of the opposite kind, drawn for each record.
+
+    Raises:
+        InputError: there are too few reference models for it, or the memberships in some tell those in another.
+    """
+    played = 0
+    if view.inside is None or not view.inside.any():
+        if view.population is None or view.population_inside is None:
+            raise InputError(_TOO_FEW.format(count=len(view.references)))
+        inside = view.population_inside
+        view = replace(view, records=view.population, inside=inside, hidden=inside, population=None)
+    for j in range(len(view.references)):
+        game = _rehearsal(view, j)
+        if game is not None:
+            played += 1
+            yield game
+    if not played:
+        raise InputError(_TOO_FEW.format(count=len(view.references)))
+
+
+def as_rehearsed(view: View, played: View, *, seed: int = 0) -> View:
+    """The view, shown with the reference models that a rehearsal was played with, as many for each record."""
+    if played.records is view.records:
+        return replace(played, target=view.target)
+    assert played.hidden is not None
+    rows = torch.randint(len(played.hidden), (len(view.records),), generator=torch.Generator().manual_seed(seed))
+    hidden = played.hidden[rows]
+    return replace(played, target=view.target, records=view.records, inside=torch.zeros_like(hidden), hidden=hidden)
+
+
+_TOO_FEW = (
+    "A rehearsal needs reference models whose training records are known, 3 or more of them (4 where they are trained "
+    "on complementary halves), found {count}. Train more reference models."
+)
+
+
+def _rehearsal(view: View, j: int) -> MembershipGame | None:
+    """Reference ``j`` in the place of the target; None where no other is left to play against."""
+    inside = view.inside
+    assert inside is not None
+    truth = inside[:, j]
+    before = torch.zeros_like(inside) if view.hidden is None else view.hidden
+    hidden, stays = before.clone(), (inside == truth[:, None]).any(0)
+    hidden[:, j] = True
+    level = (inside & ~before).sum(1)
+    if stays.all() and bool((level == level[0]).all()):
+        for kind in (inside, ~inside):  # of the kind that hiding model j took from no one else, one is hidden
+            hidden |= _one_of(kind & ~hidden & (~kind[:, [j]] | before[:, [j]]), seed=j)
+    stays[j] = False
+    if truth.all() or not truth.any() or not stays.any() or not (~hidden[:, stays]).any(1).all():
+        return None
+    others = tuple(model for model, plays in zip(view.references, stays, strict=True) if plays)
+    inside, hidden = inside[:, stays], hidden[:, stays]
+    _check_silent(inside.gather(1, shown(hidden)).sum(1), truth)
+    known = view.population_inside
+    return MembershipGame(
+        replace(
+            view,
+            target=view.references[j],
+            references=others,
+            inside=inside,
+            hidden=hidden,
+            population_inside=None if known is None else known[:, stays],
+        ),
+        truth,
+    )
+
+
+def _one_of(choices: Inside, seed: int) -> Inside:
+    """One of the choices of each record, at random; none where it has none."""
+    drawn = torch.rand(choices.shape, generator=torch.Generator().manual_seed(seed)) * choices
+    return choices & (drawn == drawn.amax(1, keepdim=True))
+
+
+def _check_silent(count: Int[Tensor, " records"], truth: Bool[Tensor, " records"]) -> None:
+    """Raises unless in how many models a record stands says nothing of whether it stands in one more."""
+    together = torch.stack([count.double(), truth.double()])
+    if float(count.double().std()) > 0 and abs(float(torch.corrcoef(together)[0, 1])) > 6 / len(truth) ** 0.5:
+        raise InputError(
+            "The memberships in all other reference models must not tell those in one, and here they do: a record is "
+            "inside of fewer others if it is inside of this. Train on independent halves, or on complementary ones."
+        )
+
+
+def marked(attack: Any, mark: str) -> Any:
+    """What an attack, with settings or without, was marked with above; False where it was not."""
+    return getattr(_plain(attack), mark, False)
 
 
 def _one_each(score: Any, view: View) -> Float[Tensor, " records"]:

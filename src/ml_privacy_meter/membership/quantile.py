@@ -7,11 +7,12 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ml_privacy_meter.membership.game import View, needs_population
+from ml_privacy_meter.membership.view import View, learns, needs_population
 from ml_privacy_meter.signals.classifier import logit_gap, other_classes
 from ml_privacy_meter.types import Signal
 
 
+@learns
 @needs_population
 def quantile(
     view: View, *, signal: Signal = logit_gap, given: Signal = other_classes, most: int = 50_000, seed: int = 0

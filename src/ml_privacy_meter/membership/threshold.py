@@ -3,7 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
-from ml_privacy_meter.membership.game import View
+from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import correct, loss
 from ml_privacy_meter.types import Signal
 

@@ -11,8 +11,9 @@ from ml_privacy_meter.signals.classifier import (
     true_probability,
 )
 from ml_privacy_meter.signals.inputs import inputs
-from ml_privacy_meter.signals.reader import OutputSignal, Reader
+from ml_privacy_meter.signals.reader import Reader
 from ml_privacy_meter.signals.store import Store
+from ml_privacy_meter.types import OutputSignal
 
 __all__ = [
     "OutputSignal",

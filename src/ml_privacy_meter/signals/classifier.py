@@ -3,13 +3,16 @@
 What a label is says the task (see `types`): the index of a class, several labels at once, or a quantity.
 """
 
+import functools
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid
 
-from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.signals.reader import OutputSignal
+from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter.types import OutputSignal
 
 Outputs = Float[Tensor, "records *outputs"]
 PerRecord = Float[Tensor, " records"]
@@ -128,6 +131,22 @@ modified_entropy = OutputSignal(_modified_entropy, sign=-1)
 margin = OutputSignal(_margin)
 correct = OutputSignal(_correct)
 other_classes = OutputSignal(_other_classes)
+
+
+@functools.cache
+def log_probability(temperature: float = 1.0) -> OutputSignal:
+    """The signal: logarithm of the true class's probability (of all the true labels'), in nats, never above 0.
+
+    Args:
+        temperature: divides the logits, so that above 1 models seem less sure.
+    """
+    in_range(0, math.inf, temperature=temperature)
+
+    def log_probability(outputs: Outputs, y: Tensor) -> PerRecord:
+        _labels_only(y, "log_probability")
+        return -_loss(outputs.double() / temperature, y)
+
+    return OutputSignal(log_probability)
 
 
 def _towards_truth(outputs: Outputs, y: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,25 +13,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.signals.queries import asked_as
 from ml_privacy_meter.signals.store import Kept, Store, content_key
-from ml_privacy_meter.types import Model, Records, Signal
-
-
-class OutputSignal:
-    """A signal that follows from a model's outputs and the label: all such signals share one pass over the records.
-
-    Args:
-        of: ``(outputs, y) -> Float["records *features"]``.
-        sign: +1 if it is higher for members, -1 if it is lower.
-    """
-
-    def __init__(self, of: Callable[[Tensor, Tensor], Tensor], sign: int = 1) -> None:
-        self.of, self.sign = of, sign
-        functools.update_wrapper(self, of)
-        self.__name__ = of.__name__.lstrip("_")
-
-    def __call__(self, model: Model, x: Any, y: Tensor) -> Tensor:
-        return self.of(model(x), y)
+from ml_privacy_meter.types import Model, OutputSignal, Records, Signal
 
 
 def _outputs(model: Model, x: Any, y: Tensor) -> Tensor:
@@ -40,6 +24,9 @@ def _outputs(model: Model, x: Any, y: Tensor) -> Tensor:
 
 class Reader:
     """Reads signals, and remembers them for as long as it lives; on disk too where model and records have a key.
+
+    A model may have ``load()``, which gives the module itself each time it is asked, and ``instead(records)``, what it
+    is asked about in place of the records' own inputs.
 
     Args:
         store: where what was read is kept.
@@ -62,15 +49,23 @@ class Reader:
         self._kept: dict[str, Kept] = {}
         self._held: dict[int, tuple[Any, str]] = {}  # what has no key of its own is known by being held
         self._moved: dict[int, Model] = {}
+        self._asked: dict[tuple[str, int], Records] = {}
 
-    def signal(self, signal: Signal, model: Model, records: Records) -> Tensor:
-        """``signal`` of every record, in float64: of records that were taken from others, the others' own values."""
+    def signal(self, signal: Signal, model: Model, records: Records, query: int = 0) -> Tensor:
+        """``signal`` of every record, in float64: of records that were taken from others, the others' own values.
+
+        Args:
+            query: in which form the model is asked about the record: 0 is as it stands, see `queries`.
+        """
         if records.base is not None:
-            return self.signal(signal, model, records.base)[torch.from_numpy(records.rows)]
-        name = (self._held_as(signal), self._key(model, records, _outputs))
-        if name not in self._remembered:
-            self._remembered[name] = self._read(signal, model, records)
-        return self._remembered[name]
+            return self.signal(signal, model, records.base, query)[torch.from_numpy(records.rows)]
+        if query:
+            name = (self._held_as(records), query)
+            self._asked[name] = records = self._asked.get(name) or asked_as(records, query)
+        known = (self._held_as(signal), self._key(model, records, _outputs))
+        if known not in self._remembered:
+            self._remembered[known] = self._read(signal, model, records)
+        return self._remembered[known]
 
     def _read(self, signal: Signal, model: Model, records: Records) -> Tensor:
         kept = self._on_disk(_outputs if isinstance(signal, OutputSignal) else signal, model, records)
@@ -91,10 +86,11 @@ class Reader:
         key = self._key(model, records, signal)
         if key in self._kept:
             return self._kept[key]
+        asked = model.instead(records) if hasattr(model, "instead") else records.x
         model_here, size = self._here(model), self.batch_size or _batch_size(records)
 
         def read(rows: slice | np.ndarray) -> np.ndarray:
-            x, y = records.x[rows], records.labels[rows]
+            x, y = asked[rows], records.labels[rows]
             if isinstance(model_here, torch.nn.Module) and _tensors(model_here):
                 y = y.to(self.device)
                 if isinstance(x, Tensor) and not getattr(model_here, "hands_over", False):
@@ -117,7 +113,13 @@ class Reader:
         return self._kept[key]
 
     def _here(self, model: Model) -> Model:
-        """``model`` on the device: itself if it is there, else a copy. The user's own is never moved."""
+        """``model`` on the device: itself if it is there, else a copy. The user's own is never moved.
+
+        One that waits on disk is loaded, and let go after it was read: memory does not grow with their count.
+        """
+        if hasattr(model, "load"):
+            loaded: torch.nn.Module = model.load()
+            return loaded.to(self.device)
         if not isinstance(model, torch.nn.Module):
             return model
         if {t.device.type for t in _tensors(model)} <= {self.device.type}:

@@ -1,0 +1,109 @@
+"""What the membership adversary sees."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.types import Model, Reads, Records, Scores, Signal, Signals
+
+Inside = Bool[Tensor, "records models"]
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the membership adversary may see.
+
+    Args:
+        target: the model under audit.
+        records: in an order that says nothing; one of them is asked about in each trial.
+        reader: asks models, in batches, and remembers what they said.
+        references: models trained like the target, by the adversary.
+        inside: ``inside[i, j]``: record i was in the training set of reference model j; None: of none.
+        population: records of the same source that the target was not trained on.
+        population_inside: which of them trained which reference model; None: of none.
+        hidden: ``hidden[i, j]``: what model j says of record i is not shown; None: all is.
+    """
+
+    target: Model
+    records: Records
+    reader: Reads
+    references: tuple[Model, ...] = ()
+    inside: Inside | None = None
+    population: Records | None = None
+    population_inside: Bool[Tensor, "population models"] | None = None
+    hidden: Inside | None = None
+
+    def signals(self, signal: Signal, queries: int = 1) -> Signals:
+        """``signal`` of the records, under the target model and every reference model.
+
+        Args:
+            queries: in how many forms each model is asked (images also mirrored and moved); more than 1 adds an axis.
+        """
+        return self._read(signal, queries, self.records, self.inside, self.hidden)
+
+    def population_signals(self, signal: Signal, queries: int = 1) -> Signals:
+        """The same of the population."""
+        if self.population is None:
+            raise InputError("This attack needs a population: decorate it with `needs_population`.")
+        return self._read(signal, queries, self.population, self.population_inside, None)
+
+    def _read(
+        self, signal: Signal, queries: int, records: Records, inside: Inside | None, hidden: Inside | None
+    ) -> Signals:
+        def of(model: Model) -> Tensor:
+            asked = [self.reader.signal(signal, model, records, query) for query in range(queries)]
+            return asked[0] if queries == 1 else torch.stack(asked, -1)
+
+        target = of(self.target)
+        reference = target.new_empty(len(target), len(self.references), *target.shape[1:])
+        for j, model in enumerate(self.references):
+            reference[:, j] = of(model)
+        if inside is None:
+            inside = torch.zeros(reference.shape[:2], dtype=torch.bool)
+        if hidden is not None and hidden.any():
+            which = shown(hidden)
+            inside = inside.gather(1, which)
+            reference = reference.take_along_dim(which.reshape(*which.shape, *(1,) * (target.ndim - 1)), 1)
+        return Signals(target, reference, inside)
+
+
+Attack = Callable[[View], Tensor]
+
+
+def shown(hidden: Inside) -> Int[Tensor, "records shown"]:
+    """For each record as many of the models that are not hidden as every record has."""
+    order = hidden.to(torch.uint8).argsort(dim=1, stable=True)
+    return order[:, : int((~hidden).sum(1).min())]
+
+
+def needs_population(attack: Any) -> Any:
+    """Marks an attack that learns from records of which it knows that the target was not trained on them."""
+    attack.needs_population = True
+    return attack
+
+
+def learns(attack: Any) -> Any:
+    """Marks an attack that takes its time, as it learns: it is played in few rehearsals."""
+    attack.learns = True
+    return attack
+
+
+def rehearsed_by(how: Callable[..., Iterator[Scores]]) -> Callable[[Any], Any]:
+    """Marks an attack that is played in rehearsals another way: ``how(view, **settings)`` yields its scores there."""
+
+    def mark(attack: Any) -> Any:
+        attack.rehearsed_by = how
+        return attack
+
+    return mark
+
+
+def gives_log_odds(attack: Any) -> Any:
+    """Marks an attack whose score is the log-odds of membership, under even odds, as learned in rehearsals."""
+    attack.gives_log_odds = True
+    return attack
