@@ -47,6 +47,56 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Carried:
+    """What an attack does to the target at a threshold that was set without the target.
+
+    Args:
+        fpr: the false positive rate that the threshold was set for, where reference models played the target.
+        tpr: share of the target's members above it; its baseline is the false positive rate that was reached.
+        reached: share of the target's non-members above it; its baseline is ``fpr``.
+    """
+
+    fpr: float
+    tpr: Risk
+    reached: Risk
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The records whose membership probabilities lie between two values, under even odds of membership.
+
+    Args:
+        lowest, highest: the two values.
+        probability: mean of their membership probabilities.
+        share: share of members among them.
+        low, high: ends of the interval of that share.
+    """
+
+    lowest: float
+    highest: float
+    probability: float
+    share: float
+    low: float
+    high: float
+    members: int
+    non_members: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How near membership probabilities come to the shares of members.
+
+    Args:
+        error: expected calibration error, in [0, 1].
+        luck: about what probabilities that are exactly right would show in its place, with so few records.
+    """
+
+    bins: tuple[Bin, ...]
+    error: float
+    luck: float
+
+
+@dataclass(frozen=True)
 class Finding:
     """What one attack found.
 
@@ -56,6 +106,8 @@ class Finding:
         sees: what the adversary was assumed to see: its docstring's ``Sees:``.
         scores: of every record, in the order of the report's records; None where the attack failed.
         failed: why it failed; empty where it did not.
+        rehearsed: its scores where a reference model played the target, one for each that did.
+        carried: what it does at thresholds that were set in these rehearsals.
     """
 
     attack: str
@@ -65,6 +117,8 @@ class Finding:
     risks: tuple[Risk, ...] = ()
     groups: tuple[Group, ...] = ()
     failed: str = ""
+    rehearsed: tuple[Scores, ...] = ()
+    carried: tuple[Carried, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,11 @@ def checks(*, shifted: bool) -> tuple[Check, ...]:
     )
 
 
-def finding(attack: str, scores: Scores, groups: dict[str, np.ndarray], fprs: Sequence[float] = FPRS) -> Finding:
-    headline = [risk.auc, *(partial(risk.tpr_at_fpr, fpr=fpr) for fpr in fprs)]
+HEADLINE = [risk.auc, *(partial(risk.tpr_at_fpr, fpr=fpr) for fpr in FPRS)]
+
+
+def finding(attack: str, scores: Scores, groups: dict[str, np.ndarray], rehearsed: tuple[Scores, ...] = ()) -> Finding:
+    headline = HEADLINE
     measures = [*headline, risk.balanced_accuracy, risk.advantage, risk.power, risk.error]
     return Finding(
         attack=attack,
@@ -71,6 +74,8 @@ def finding(attack: str, scores: Scores, groups: dict[str, np.ndarray], fprs: Se
         scores=scores,
         risks=tuple(measure(scores) for measure in measures),
         groups=risk.by_group(scores, groups, headline),
+        rehearsed=rehearsed,
+        carried=tuple(risk.carried(scores, rehearsed, fpr=fpr) for fpr in FPRS) if rehearsed else (),
     )
 
 
@@ -90,9 +95,13 @@ def fake(
     shifted: bool = False,
     prefix: str = "rec-",
     seed: int = 0,
+    references: int = 0,
     **more: Any,
 ) -> Report:
-    """Half of the records are members; the first attack leaks by ``leak`` deviations, others do not."""
+    """Half of the records are members; the first attack leaks by ``leak`` deviations, others do not.
+
+    So they do on so many reference models, which take the target's place.
+    """
     rng = np.random.default_rng(seed)
     member = np.arange(records) < records // 2
     groups: dict[str, np.ndarray] = {}
@@ -102,10 +111,18 @@ def fake(
         groups["class"] = np.array(classes, dtype=object).astype(str)[kind]
         shift = leak * (0.5 + kind / len(classes))
     groups["region"] = np.array(group, dtype=object).astype(str)[rng.integers(len(group), size=records)]
-    score = {name: rng.normal(size=records) + member * shift * (place == 0) for place, name in enumerate(attacks)}
-    found = {name: Scores(torch.from_numpy(values), torch.from_numpy(member)) for name, values in score.items()}
+    inside = np.stack([member, *(rng.permutation(member) for _ in range(references))])
+    games = {
+        name: [scores(rng.normal(size=records) + one * shift * (place == 0), one) for one in inside]
+        for place, name in enumerate(attacks)
+    }
+    score = {name: game[0].score.numpy() for name, game in games.items()}
+    found = {name: game[0] for name, game in games.items()}
+    rehearsed = {name: tuple(game[1:]) for name, game in games.items()}
+    calibration = None
     if found:
-        probability, which = risk.membership_probability(list(found.values()))
+        probability, which = risk.membership_probability(list(found.values()), list(rehearsed.values()))
+        calibration = risk.reliability(probability, torch.from_numpy(member))
         names = np.array(list(found), dtype=object)[which]
         given = np.choose(which, list(score.values()))
     else:
@@ -113,9 +130,21 @@ def fake(
     columns = {"id": [f"{prefix}{row}" for row in range(records)], "member": member, **groups}
     columns |= {"membership_probability": np.asarray(probability), "attack": names, "score": given}
     columns |= {f"score: {name}": values for name, values in score.items()}
+    if references:
+        right = torch.from_numpy(rng.random((records, references)) < 0.5 + 0.4 * inside[1:].T).double()
+        value, spread = risk.memorization(right, torch.from_numpy(inside[1:].T.copy()))
+        columns |= {"memorization": value, "memorization_se": spread}
+        columns |= {"vulnerability": risk.vulnerability(next(iter(rehearsed.values())))}
+        more |= {"reference_models": references, "references": {"epochs": 50, "optimizer": "sgd"}}
+        more = {"strongest": risk.strongest(rehearsed, HEADLINE)} | more
     return Report(
-        findings=(*(finding(name, scores, groups) for name, scores in found.items()), *also),
+        findings=(*(finding(name, one, groups, rehearsed[name]) for name, one in found.items()), *also),
         checks=checks(shifted=shifted),
         records=pd.DataFrame(columns),
         about=about(int(member.sum()), int((~member).sum()), **more),
+        calibration=calibration,
     )
+
+
+def scores(score: np.ndarray, truth: np.ndarray) -> Scores:
+    return Scores(torch.from_numpy(score), torch.from_numpy(truth))

@@ -20,6 +20,8 @@ REPORTS = {
     "shifted": fake(400, shifted=True),
     "regression": fake(400, classes=None),
     "20 records": fake(20),
+    "reference models": fake(400, references=4),
+    "two reference models, 20 records": fake(20, references=2),
     "all attacks failed": fake(100, attacks=(), also=(failed(), failed("gap"))),
     "no attacks": fake(100, attacks=(), also=()),
 }
@@ -45,6 +47,13 @@ CHANGES: dict[str, Any] = {
     "half a count": lambda found: found["findings"][0]["histogram"]["members"].append(0.5),
     "a raw record": lambda found: found["exposed"][0].update(x=[1.0, 2.0]),
     "a number for an id": lambda found: found["exposed"][0].update(id=7),
+    "an unknown bin key": lambda found: found["calibration"]["bins"][0].update(news=1),
+    "a share beyond 1": lambda found: found["calibration"]["bins"][0].update(share=1.5),
+    "no word on calibration": lambda found: found.pop("calibration"),
+    "a carried threshold without its rate": lambda found: found["findings"][0]["carried"].append({"fpr": 0.1}),
+    "vulnerability in words": lambda found: found["exposed"][0].update(vulnerability="high"),
+    "half a reference model": lambda found: found["about"].update(reference_models=0.5),
+    "a list of strongest attacks": lambda found: found["about"].update(strongest=["lira"]),
     "a seed in words": lambda found: found["about"].update(seed="zero"),
 }
 
@@ -76,6 +85,33 @@ def test_the_most_exposed_are_the_members_of_highest_probability() -> None:
     assert given == sorted(members["membership_probability"], reverse=True)[:20]
     assert all(members.loc[one["id"], "class"] == one["class"] for one in exposed)
     assert all(members.loc[one["id"], "attack"] == one["attack"] for one in exposed)
+
+
+def test_what_references_say_of_the_most_exposed_is_theirs() -> None:
+    report = fake(400, references=4)
+    rows = report.records.set_index("id")
+    names = ("memorization", "memorization_se", "vulnerability")
+    for one in report._document["exposed"]:
+        held = [None if np.isnan(rows.loc[one["id"], name]) else rows.loc[one["id"], name] for name in names]
+        assert [one[name] for name in names] == held
+    assert all(one[name] is None for one in fake(400)._document["exposed"] for name in names)
+
+
+def test_the_attack_that_was_chosen_is_marked_at_its_figures() -> None:
+    found = fake(400, references=4, strongest={"AUC": BLANK, "TPR@1%FPR": LEAKY})._document["findings"]
+    marked = [(one["attack"], risk["name"]) for one in found for risk in one["risks"] if risk["chosen"]]
+    assert marked == [(LEAKY, "TPR@1%FPR"), (BLANK, "AUC")]
+    assert not any(risk["chosen"] for one in found for group in one["groups"] for risk in group["risks"])
+
+
+def test_calibration_and_carried_thresholds_are_held_as_they_were_found() -> None:
+    report = fake(400, references=4)
+    found = report._document
+    assert report.calibration is not None
+    assert found["calibration"]["error"] == report.calibration.error
+    assert sum(one["members"] for one in found["calibration"]["bins"]) == 200
+    (first, *_), (held, *_) = report.findings[0].carried, found["findings"][0]["carried"]
+    assert (held["fpr"], held["tpr"]["value"], held["reached"]["value"]) == (0.1, first.tpr.value, first.reached.value)
 
 
 def test_numbers_that_json_lacks_become_null() -> None:

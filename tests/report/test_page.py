@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report.fakes import failed, fake
+from report.fakes import LEAKY, failed, fake
 
-from ml_privacy_meter.report import Report
+from ml_privacy_meter.report import Report, words
 from ml_privacy_meter.report.page import page
 
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
@@ -69,8 +69,38 @@ def test_tables_have_captions_and_charts_have_words() -> None:
     assert tags.count("table") == tags.count("caption") > 0
     assert all(attrs.get("scope") for tag, attrs in reader.tags if tag == "th")
     charts = [attrs for _, attrs in reader.tags if "data-chart" in attrs]
-    assert len(charts) == 10
+    assert len(charts) == 12
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in charts)
+
+
+def test_carried_thresholds_stand_with_the_rates_that_they_reach() -> None:
+    report = fake(400, references=3)
+    text = " ".join(read(report).text.split())
+    first = report._document["findings"][0]["carried"][0]
+    shown = "".join(
+        f"{words.value('TPR', one['value'])} {words.interval(one)}" for one in (first["reached"], first["tpr"])
+    )
+    assert f"Attack Intended FPR FPR reached TPR {LEAKY} 10% {shown}".replace(" ", "") in text.replace(" ", "")
+    assert "not resolvable" in text.split("Thresholds carried over")[1].split("The adversary sees")[0]
+    assert "Thresholds carried over" not in read(fake(400)).text
+
+
+def test_the_page_shows_whether_probabilities_mean_what_they_say() -> None:
+    report = fake(400, references=3)
+    text = " ".join(read(report).text.split())
+    assert words.calibrated(report._document) in text
+    assert text.index("Most exposed training records") < text.index("Membership probabilities Of 100 records")
+    last = report._document["calibration"]["bins"][-1]
+    assert (
+        f"{words.value('share', last['share'])}{words.interval(last | {'name': 'share', 'value': last['share']})}"
+        in (text.replace("% [", "%["))
+    )
+    assert "Membership probabilities" not in read(fake(100, attacks=())).text
+
+
+def test_who_was_chosen_is_marked_on_the_page() -> None:
+    assert "★" in read(fake(400, references=3)).text.split("Thresholds carried over")[0]
+    assert "★" not in read(fake(400)).text
 
 
 def test_what_users_wrote_is_text() -> None:
@@ -138,11 +168,11 @@ def opened(browser: Any, place: Path, **settings: Any) -> tuple[Any, list[str]]:
 def test_the_page_opens_in_a_browser_without_error_or_request(
     browser: Any, tmp_path: Path, width: int, scheme: str
 ) -> None:
-    place = fake(400, shifted=True).save(tmp_path / "report")
+    place = fake(400, shifted=True, references=3).save(tmp_path / "report")
     tab, seen = opened(browser, place, viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert seen == []
     assert tab.evaluate("document.documentElement.scrollWidth") == width
-    assert tab.locator("[data-chart] svg").count() == 10
+    assert tab.locator("[data-chart] svg").count() == 12
     ink = tab.evaluate("getComputedStyle(document.querySelector('[data-chart] svg text')).fill")
     assert ink == ("rgb(27, 31, 38)" if scheme == "light" else "rgb(232, 235, 240)")
     tab.close()

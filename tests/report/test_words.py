@@ -15,7 +15,7 @@ from ml_privacy_meter.report.terminal import table
 
 def risk(name: str, value: float | None, low: float = 0.0, high: float = 1.0, **more: Any) -> dict[str, Any]:
     given = {"name": name, "value": value, "low": low, "high": high, "baseline": 0.01, "trials": 100}
-    return given | {"ceiling": None, "surely": None, "note": ""} | more
+    return given | {"ceiling": None, "surely": None, "note": "", "chosen": False} | more
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,108 @@ def test_many_figures_stand_below_each_other_in_eighty_columns() -> None:
     assert f"{LEAKY} " in text
     assert "TPR@2%FPR" in text
     assert "…" not in text
+
+
+def chosen_and_not(*, low: float, surely: float) -> dict[str, Any]:
+    """Two attacks: the first was chosen on reference models, the second does better on the target."""
+
+    def finding(attack: str, auc: float, chosen: bool) -> dict[str, Any]:
+        more = {"baseline": 0.5, "surely": surely, "chosen": chosen}
+        return {"attack": attack, "failed": "", "risks": [risk("AUC", auc, low, auc + 0.05, **more)]}
+
+    about = {"members": 1000, "confidence": 0.95, "reference_models": 4}
+    return {"findings": [finding("a", 0.6, True), finding("b", 0.7, False)], "checks": [], "about": about}
+
+
+def test_the_verdict_rests_on_the_attack_that_was_chosen_on_reference_models() -> None:
+    said = words.verdict(chosen_and_not(low=0.55, surely=0.53))
+    assert "the attack “a” (of 2; chosen on reference models, so its figure needs no correction for" in said
+    assert "“b”" not in said
+
+
+def test_each_figure_counts_by_the_interval_that_is_widened_for_it() -> None:
+    document = chosen_and_not(low=0.55, surely=0.45)
+    chosen, other = (finding["risks"][0] for finding in document["findings"])
+    chosen["surely"] = 0.52
+    assert words.leaks(chosen)
+    assert not words.leaks(other)
+    assert not words.leaks(chosen | {"surely": 0.5})
+    assert words.verdict(document).startswith("Training records can be told from others: the attack “a”")
+
+
+def test_a_leak_that_another_attack_than_the_chosen_one_finds_is_told_with_its_correction() -> None:
+    document = chosen_and_not(low=0.55, surely=0.53)
+    document["findings"][0]["risks"][0] |= {"value": 0.5, "low": 0.45, "surely": 0.44}
+    assert "the attack “b” (of 2, the strongest on these records) reaches" in words.verdict(document)
+
+
+def test_no_leak_is_told_of_the_attack_that_was_chosen() -> None:
+    said = words.verdict(chosen_and_not(low=0.45, surely=0.4))
+    assert "found no leak: the strongest on reference models, “a”, reaches AUC 0.600" in said
+    assert "an attack that was not run may find one" in said
+
+
+def test_the_chosen_attack_speaks_at_small_errors() -> None:
+    def finding(attack: str, rate: float, chosen: bool) -> dict[str, Any]:
+        rates = risk("TPR@1%FPR", rate, rate - 0.02, rate + 0.02, chosen=chosen)
+        return {"attack": attack, "failed": "", "risks": [risk("AUC", 0.6, 0.55, 0.65, baseline=0.5), rates]}
+
+    about = {"members": 1000, "confidence": 0.95}
+    findings = [finding("a", 0.05, True), finding("b", 0.2, False)]
+    assert "“a” picks out 50 [30, 70]" in words.verdict({"findings": findings, "checks": [], "about": about})
+
+
+def test_who_was_chosen_is_marked_in_summary_and_terminal() -> None:
+    report = fake(400, references=4)
+    auc = words.named(report._document["findings"][0]["risks"], "AUC")
+    assert auc is not None
+    assert auc["chosen"]
+    assert f"| **★ {words.figure(auc)}** |" in markdown(report._document)
+    assert words.CHOSEN in markdown(report._document)
+    assert f"★ {words.value('AUC', auc['value'])}" in terminal(report)
+    assert "★" not in markdown(fake(400)._document) + terminal(fake(400))
+
+
+def test_the_most_exposed_are_shown_with_memorization_and_vulnerability() -> None:
+    document = fake(400, references=8)._document
+    first = document["exposed"][0]
+    row = next(line for line in markdown(document).splitlines() if first["id"] in line)
+    assert row.endswith(f"| {words.memorized(first)} | {words.value('vulnerability', first['vulnerability'])} |")
+    assert "Memorization" not in markdown(fake(400)._document).split("## Most")[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [(0.625, 0.19, "62% ± 19"), (-0.5, 0.4, "−50% ± 40"), (None, None, "–"), (0.0, 0.1, "0% ± 10")],
+)
+def test_memorization_is_written_with_its_standard_error(value: float | None, error: float | None, shown: str) -> None:
+    assert words.memorized({"memorization": value, "memorization_se": error}) == shown
+
+
+def test_words_of_reference_models_are_told_where_there_are_some() -> None:
+    told = dict(glossary(fake(400, references=3)._document))
+    assert {"Reference model", "Rehearsal", "Memorization", "Vulnerability", "Reliability"} <= told.keys()
+    assert "on reference models in the target’s place" in told["Membership probability"]
+    without = dict(glossary(fake(400)._document))
+    assert "Rehearsal" not in without
+    assert "from this audit’s own records" in without["Membership probability"]
+
+
+def test_how_reference_models_were_trained_is_told_and_what_was_chosen_is_not_a_setting() -> None:
+    told = dict(lines(fake(400, references=3)._document))
+    assert told["Reference models"] == "3"
+    assert told["References: epochs"] == "50"
+    assert not any("trongest" in title for title in told)
+
+
+def test_the_calibration_is_told_in_points_beside_what_luck_makes() -> None:
+    document = fake(400, references=3)._document | {"calibration": {"bins": [], "error": 0.0123, "luck": 0.0088}}
+    said = words.calibrated(document)
+    assert "lie 1.2 percentage points beside" in said
+    assert "(expected calibration error 0.012)" in said
+    assert "about 0.9 beside them, by chance" in said
+    assert "on reference models" in said
+    assert "from this audit’s own records" in words.calibrated(fake(400)._document)
 
 
 def test_a_leak_that_only_small_errors_show_is_said_to_be_of_a_few() -> None:

@@ -13,6 +13,7 @@ TITLES = {
     "non_member_accuracy": "Accuracy on non-members",
     "member_loss": "Mean loss on members",
     "non_member_loss": "Mean loss on non-members",
+    "reference_models": "Reference models",
     "confidence": "Confidence of the intervals",
     "seed": "Seed",
     "device": "Device",
@@ -24,7 +25,8 @@ TITLES = {
 
 def lines(document: Document) -> list[tuple[str, str]]:
     """What was set or counted, and its value; what is known comes first, in a fixed order."""
-    given = dict(_flat(document["about"])) | dict(_flat({key: document[key] for key in ASIDE}))
+    counted = {key: value for key, value in document["about"].items() if key != "strongest"}  # a result, marked by ★
+    given = dict(_flat(counted)) | dict(_flat({key: document[key] for key in ASIDE}))
     order = [key for key in TITLES if key in given] + [key for key in given if key not in TITLES]
     return [(TITLES.get(key, _title(key)), _text(key, given[key])) for key in order]
 

@@ -56,10 +56,10 @@ def roc(found: Document, *, logarithmic: bool) -> Spec:
     return _finish(alt.layer(chance.encode(x=x, y=y), curve.encode(x=x, y=y)), height=280)
 
 
-def histogram(found: Document) -> Spec:
+def histogram(counts: Document, *, title: str = "score", height: int = 220, **axis: Any) -> Spec:
     """The share of the members, and that of the non-members, whose score falls into each bin."""
-    edges, members, others = (found["histogram"][key] for key in ("edges", "members", "non_members"))
-    linear = found["histogram"]["linear_within"]
+    edges, members, others = (counts[key] for key in ("edges", "members", "non_members"))
+    linear = counts["linear_within"]
     scale = alt.Scale(zero=False, nice=False)
     ends = edges
     if linear is not None:
@@ -74,14 +74,14 @@ def histogram(found: Document) -> Spec:
     ]
     colour = alt.Scale(domain=["members", "non-members"], range=[MEMBERS, OTHERS])
     encoding: Spec = {
-        "x": alt.X("from:Q", scale=scale, axis=alt.Axis(title="score", grid=False, **_ticks(edges, linear))),
+        "x": alt.X("from:Q", scale=scale, axis=alt.Axis(title=title, grid=False, **_ticks(edges, linear) | axis)),
         "x2": alt.X2("to:Q"),
         "y2": alt.datum(0),
         "y": alt.Y("share:Q", stack=None, axis=alt.Axis(title="share of the set", format="~%", tickCount=5)),
         "color": alt.Color("set:N", scale=colour),
     }
     bars = alt.Chart(alt.InlineData(values=values)).mark_bar(fillOpacity=0.5, strokeWidth=0, binSpacing=0)
-    return _finish(bars.encode(**encoding), height=220)
+    return _finish(bars.encode(**encoding), height=height)
 
 
 def _ticks(edges: Sequence[float], linear: float | None) -> dict[str, Any]:
@@ -93,6 +93,22 @@ def _ticks(edges: Sequence[float], linear: float | None) -> dict[str, Any]:
     thinned = powers[:: max(1, len(powers) // 4)]
     inside = [tick for tick in (*(-p for p in thinned), 0.0, *thinned) if edges[0] <= tick <= edges[-1]]
     return {"values": sorted(inside), "format": "~g"}
+
+
+def reliability(bins: Sequence[Document]) -> Spec:
+    """The share of members in each bin, with its interval, over the mean of their probabilities; and the diagonal."""
+    axis: Spec = {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~%"}
+    scale = alt.Scale(domain=[0, 1], nice=False)
+    x = alt.X("says:Q", scale=scale, axis=alt.Axis(title="membership probability", **axis))
+    y = alt.Y("low:Q", scale=scale, axis=alt.Axis(title="share of members", **axis))
+    keys = ("low", "share", "high")
+    values = [{"says": one["probability"]} | {key: one[key] for key in keys} for one in bins]
+    base = alt.Chart(alt.InlineData(values=values))
+    interval = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(x=x, y=y, y2="high:Q")
+    dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(x=x, y="share:Q")
+    diagonal = alt.Chart(alt.InlineData(values=[{"says": end, "low": end} for end in (0, 1)]))
+    right = diagonal.mark_line(stroke=FAINT, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x, y=y)
+    return _finish(alt.layer(right, interval, dot), height=280)
 
 
 def groups(shown: Sequence[Document], name: str) -> Spec:

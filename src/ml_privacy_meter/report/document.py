@@ -4,36 +4,44 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.findings import Calibration, Carried, Check, Finding, Group, Risk
 from ml_privacy_meter.report.curves import histogram, roc
 from ml_privacy_meter.types import Scores
 
 SCHEMA = "ml-privacy-meter/report"
 VERSION = 1
 EXPOSED = 20
+FROM_REFERENCES = ("memorization", "memorization_se", "vulnerability")  # columns that records may have
 ASIDE = ("times", "paths")
 
 Document = dict[str, Any]
 
 
 def document(
-    findings: Sequence[Finding], checks: Sequence[Check], records: pd.DataFrame, about: Mapping[str, Any]
+    findings: Sequence[Finding],
+    checks: Sequence[Check],
+    records: pd.DataFrame,
+    about: Mapping[str, Any],
+    calibration: Calibration | None = None,
 ) -> Document:
     """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
     plain = _plain(about)
+    strongest = plain.get("strongest") or {}
     return {
         "schema": SCHEMA,
         "version": VERSION,
         "about": {key: value for key, value in plain.items() if key not in ASIDE},
         "checks": [_check(check) for check in checks],
-        "findings": [_finding(finding) for finding in findings],
+        "findings": [_finding(finding, strongest) for finding in findings],
         "exposed": _exposed(records),
+        "calibration": None if calibration is None else _plain(asdict(calibration)),
         **{key: plain.get(key) or {} for key in ASIDE},
     }
 
@@ -46,14 +54,15 @@ def dump(content: Document) -> str:
     return lists.sub(lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", text) + "\n"
 
 
-def _finding(finding: Finding) -> Document:
+def _finding(finding: Finding, strongest: Mapping[str, str]) -> Document:
     said = {
         "attack": finding.attack,
         "says": finding.says,
         "sees": finding.sees,
         "failed": finding.failed,
-        "risks": [_risk(risk) for risk in finding.risks],
+        "risks": [_risk(risk, chosen=strongest.get(risk.name) == finding.attack) for risk in finding.risks],
         "groups": [_group(group) for group in finding.groups],
+        "carried": [_carried(one) for one in finding.carried],
     }
     return said | _pictures(finding.scores)
 
@@ -84,7 +93,11 @@ def _group(group: Group) -> Document:
     }
 
 
-def _risk(risk: Risk) -> Document:
+def _carried(carried: Carried) -> Document:
+    return {"fpr": float(carried.fpr), "tpr": _risk(carried.tpr), "reached": _risk(carried.reached)}
+
+
+def _risk(risk: Risk, *, chosen: bool = False) -> Document:
     return {
         "name": risk.name,
         "value": _plain(risk.value),
@@ -95,6 +108,7 @@ def _risk(risk: Risk) -> Document:
         "ceiling": _plain(risk.ceiling),
         "surely": _plain(risk.surely),
         "note": risk.note,
+        "chosen": chosen,
     }
 
 
@@ -114,10 +128,17 @@ def _exposed(records: pd.DataFrame) -> list[Document]:
     members = records[records["member"].astype(bool) & records["membership_probability"].notna()]
     first = members.sort_values(["membership_probability", "score"], ascending=False, kind="stable")[:EXPOSED]
     classes = first["class"].astype(str) if "class" in first else [None] * len(first)
+    more = {name: first[name] if name in first else [None] * len(first) for name in FROM_REFERENCES}
     return [
-        {"id": str(name), "class": kind, "membership_probability": float(probability), "attack": str(attack)}
-        for name, kind, probability, attack in zip(
-            first["id"], classes, first["membership_probability"], first["attack"], strict=True
+        {
+            "id": str(name),
+            "class": kind,
+            "membership_probability": float(probability),
+            "attack": str(attack),
+            **{key: _plain(value) for key, value in zip(more, values, strict=True)},
+        }
+        for name, kind, probability, attack, *values in zip(
+            first["id"], classes, first["membership_probability"], first["attack"], *more.values(), strict=True
         )
     ]
 

@@ -1,7 +1,7 @@
 """What each word and figure of a report means, in a sentence that needs no statistics."""
 
 from ml_privacy_meter.report.document import Document
-from ml_privacy_meter.report.words import fpr_of
+from ml_privacy_meter.report.words import chosen, fpr_of, learned
 
 FIGURES = {
     "AUC": (
@@ -43,27 +43,64 @@ WORDS = {
         "In brackets. Were the audit repeated on other records of the same kind, intervals made like this "
         "would hold the true figure {confidence} of the time. Each interval speaks for one figure: of many "
         "figures, a few lie outside of theirs by chance. The verdict, and figures in bold, count only what "
-        "stays above the baseline when the confidence is shared out over all attacks and figures."
+        "stays above the baseline when the confidence is shared out over all attacks and figures{except}."
     ),
     "Not resolvable": ("There are too few records to measure so small a rate. It does not mean that the rate is low."),
     "Membership probability": (
         "How probable an attack’s score makes it that the record was a training record, if training "
-        "records and others were equally many: 50% says nothing. The scale is learned from this "
-        "audit’s own records, for each record from others than itself."
+        "records and others were equally many: 50% says nothing. The scale is learned {where}."
     ),
     "Ceiling": (
         "The most that a claimed guarantee allows. A figure above it refutes the claim, or the audit is wrong."
     ),
 }
 
+REFERENCE_WORDS = {
+    "Reference model": (
+        "A model that the auditor trained like the audited one, on records of the auditor’s choice, so that it is "
+        "known which records it was trained on. It shows how such models treat a record that they have seen, and one "
+        "that they have not."
+    ),
+    "Rehearsal": (
+        "The attacks are played against a reference model as if it were the audited one. There the truth is known: it "
+        "is seen which attack is the strongest (★), where its threshold should lie, and what its scores mean, without "
+        "touching what is known of the audited model."
+    ),
+    "Memorization": (
+        "How much more often reference models that were trained on a record get it right than those that were not. "
+        "100%: such a model knows this record only if it has seen it. 0%: it makes no difference. The number after ± "
+        "is one standard error: few models leave much open."
+    ),
+    "Vulnerability": (
+        "How often a strong attack is right about a record, over all reference models that were attacked: half of it "
+        "counts those trained on the record, half the others. 50% is a coin. A record with a high one would be exposed "
+        "by most models of this kind, not by this one alone."
+    ),
+}
+
+RELIABILITY = (
+    "Whether probabilities mean what they say: of the records with 80%, do 80 of 100 turn out to be training records? "
+    "The expected calibration error is the average distance from that."
+)
+
 
 def glossary(document: Document) -> list[tuple[str, str]]:
     """Each word and what it means; of the figures, those that the report holds."""
     names = dict.fromkeys(risk["name"] for finding in document["findings"] for risk in finding["risks"])
     figures = [(name, meaning(name)) for name in names]
+    held = WORDS | (REFERENCE_WORDS if document["about"].get("reference_models") else {})
+    held |= {"Reliability": RELIABILITY} if document["calibration"] else {}
+    marked = "; of a figure marked ★, for the number of such figures alone" if chosen(document["findings"]) else ""
     confidence = f"{100 * document['about']['confidence']:.4g}%"
-    words = [(word, says.replace("{confidence}", confidence)) for word, says in WORDS.items()]
+    said = {"{except}": marked, "{confidence}": confidence, "{where}": learned(document)}
+    words = [(word, _filled(says, said)) for word, says in held.items()]
     return [(name, says) for name, says in figures if says] + words
+
+
+def _filled(text: str, said: dict[str, str]) -> str:
+    for place, words in said.items():
+        text = text.replace(place, words)
+    return text
 
 
 def meaning(name: str) -> str:

@@ -56,29 +56,34 @@ def _attacks(document: Document) -> str:
         "Brackets hold intervals; bold: above what is reached without the model, even when the interval is widened "
         "for the number of figures."
     )
+    if words.chosen(document["findings"]):
+        note += f" {words.CHOSEN}"
     return f"## Attacks\n\n{_table(['Attack', *names], rows)}\n\n{note}"
 
 
 def _cell(risk: Document) -> str:
-    shown = words.figure(risk)
+    shown = words.starred(risk)
     return f"**{shown}**" if words.leaks(risk) else shown
 
 
 def _exposed(document: Document) -> str:
+    shown = document["exposed"][:10]
+    memorization, vulnerability = (words.known(shown, name) for name in ("memorization", "vulnerability"))
     rows = [
         [
             escape(one["id"]),
             *([] if one["class"] is None else [escape(one["class"])]),
             words.probability(one["membership_probability"]).replace(">", "&gt;"),
             escape(one["attack"]),
+            *([words.memorized(one)] if memorization else []),
+            *([words.value("vulnerability", one["vulnerability"])] if vulnerability else []),
         ]
-        for one in document["exposed"][:10]
+        for one in shown
     ]
     if not rows:
         return ""
-    head = ["Record", "Membership probability", "Attack"]
-    if len(rows[0]) > len(head):
-        head.insert(1, "Class")
+    head = ["Record", *([] if shown[0]["class"] is None else ["Class"]), "Membership probability", "Attack"]
+    head += ["Memorization"] * memorization + ["Vulnerability"] * vulnerability
     return f"## Most exposed training records\n\n{_table(head, rows)}"
 
 

@@ -18,7 +18,9 @@ def page(document: Document) -> str:
     """The page, as HTML. Whatever a user wrote is shown as text."""
     names = words.headline(document["findings"])
     sections = [_section(number, found, names) for number, found in enumerate(document["findings"], 1)]
-    specs = {chart["key"]: chart["spec"] for section in sections for chart in section["charts"]}
+    reliability = _reliability(document["calibration"])
+    drawn = [*(chart for section in sections for chart in section["charts"]), *reliability]
+    specs = {chart["key"]: chart["spec"] for chart in drawn}
     return _template().render(
         document=document,
         words=words,
@@ -27,6 +29,7 @@ def page(document: Document) -> str:
         verdict=words.verdict(document),
         failing=words.failing(document),
         sections=sections,
+        reliability=reliability,
         glossary=glossary.glossary(document),
         about=about.lines(document),
         specs=_json(specs),
@@ -70,10 +73,37 @@ def _pictures(key: str, found: Document) -> list[Document]:
         ),
         _chart(
             f"{key}-histogram",
-            charts.histogram(found),
+            charts.histogram(found["histogram"]),
             "Scores of members and of non-members. The less the two overlap, the more the model leaks. "
             "The outermost bars hold all scores beyond them.",
             f"Histogram of the scores of {attack}, members against non-members.",
+        ),
+    ]
+
+
+def _reliability(calibration: Document | None) -> list[Document]:
+    """Whether membership probabilities mean what they say, and how many records have which."""
+    if calibration is None:
+        return []
+    bins = calibration["bins"]
+    many = round(1 / (bins[0]["highest"] - bins[0]["lowest"]))
+    held = {round(one["lowest"] * many): one for one in bins}
+    counts: Document = {"edges": [place / many for place in range(many + 1)], "linear_within": None}
+    for kind in ("members", "non_members"):
+        counts[kind] = [held[place][kind] if place in held else 0 for place in range(many)]
+    return [
+        _chart(
+            "reliability",
+            charts.reliability(bins),
+            "Share of training records among records of like probability, with intervals. On the dashed diagonal, "
+            "probabilities are what they say.",
+            f"Reliability plot. Expected calibration error {words.value('error', calibration['error'])}.",
+        ),
+        _chart(
+            "probabilities",
+            charts.histogram(counts, title="membership probability", height=256, format="~%", tickCount=5),
+            "How the membership probabilities of members and of non-members are spread.",
+            "Histogram of the membership probabilities, members against non-members.",
         ),
     ]
 

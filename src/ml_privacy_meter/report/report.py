@@ -10,7 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.findings import Check, Finding, Risk
+from ml_privacy_meter.findings import Calibration, Check, Finding, Risk
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.document import Document, document, dump
 from ml_privacy_meter.report.terminal import table
@@ -27,9 +27,12 @@ class Report:
     Args:
         records: one row a record: ``id``, ``member``, ``class`` (absent for regression), the group columns,
             ``membership_probability``, ``attack`` and ``score`` (the attack that gave it, and what that
-            said), and ``score: <attack>`` for each attack.
+            said), and ``score: <attack>`` for each attack; with reference models also ``memorization``,
+            ``memorization_se`` and ``vulnerability``, NaN where they are not known.
         about: how it was measured, in what JSON can hold. ``times`` and ``paths`` hold all that
-            differs between two runs of one audit.
+            differs between two runs of one audit. With reference models, ``reference_models`` is how many they are,
+            ``references`` how they were trained, and ``strongest`` the attack for each figure that was chosen on them.
+        calibration: how near the membership probabilities come to the shares of members.
 
     Raises:
         InputError: a column of the records is missing, or an attack's scores are not those of the records.
@@ -39,6 +42,7 @@ class Report:
     checks: tuple[Check, ...]
     records: pd.DataFrame
     about: Mapping[str, Any]
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
@@ -90,7 +94,7 @@ class Report:
 
     @cached_property
     def _document(self) -> Document:
-        return document(self.findings, self.checks, self.records, self.about)
+        return document(self.findings, self.checks, self.records, self.about, self.calibration)
 
     def __repr__(self) -> str:
         return f"<Report: {count(len(self.findings), 'attack')}, {count(len(self.records), 'record')}>"

@@ -12,12 +12,13 @@ WIDEST = 4  # figures that stand side by side in 80 columns
 def table(document: Document) -> Table:
     """One row an attack, one column a figure; above it the checks that failed, below it the verdict."""
     names = words.headline(document["findings"])
+    legend = f"\n{words.CHOSEN}" if words.chosen(document["findings"]) else ""
     made = Table(
         min_width=72,  # what is said above and below is no wider than the table
         title=_warnings(document),
         title_justify="left",
         title_style="",
-        caption=Text(words.verdict(document)),
+        caption=Text.assemble(words.verdict(document), (legend, "dim")),
         caption_justify="left",
         caption_style="",
     )
@@ -66,5 +67,5 @@ def _row(finding: Document, names: list[str]) -> list[Text]:
 
 
 def _cell(risk: Document) -> Text:
-    shown = f"{words.figure(risk)}".replace(" [", "\n[")
+    shown = words.starred(risk).replace(" [", "\n[")
     return Text(shown, "bold" if words.leaks(risk) else "")

@@ -11,6 +11,11 @@ from ml_privacy_meter.report.document import Document
 # Figures that are not shares of records, and so not written in per cent.
 DECIMAL = ("AUC", "epsilon")
 
+CHOSEN = (
+    "★ marks the attack that did best at a figure where reference models took the target’s place. It was not picked "
+    "for its result on the target, so its interval is widened for the number of figures alone, not of attacks."
+)
+
 
 def count(number: int, what: str) -> str:
     """ "1 record", "4,000 records"."""
@@ -49,6 +54,11 @@ def figure(risk: Document) -> str:
     return f"{value(risk['name'], risk['value'])} {interval(risk)}".strip()
 
 
+def starred(risk: Document) -> str:
+    """The `figure`, after a star where its attack was chosen for it on reference models."""
+    return f"★ {figure(risk)}" if risk["chosen"] else figure(risk)
+
+
 def probability(share: float) -> str:
     """A probability in per cent, never rounded to certainty: "97.0%", "> 99.9%"."""
     if share > 0.9995:
@@ -66,7 +76,8 @@ def remark(risk: Document) -> str:
 def leaks(risk: Document | None) -> bool:
     """Whether the figure surely lies above what an adversary without the model reaches.
 
-    Surely: also if it is the highest of all figures in the report, where that is known.
+    Surely: also if it is the highest of all figures in the report, where that is known; for an attack that was chosen
+    without the target, of all figures that such attacks were chosen for.
     """
     if risk is None or risk["name"] == "error" or risk["value"] is None or risk["baseline"] is None:
         return False
@@ -84,6 +95,30 @@ def named(risks: Iterable[Document], name: str) -> Document | None:
     return next((risk for risk in risks if risk["name"] == name), None)
 
 
+def learned(document: Document) -> str:
+    """Where the scale of the membership probabilities comes from."""
+    if document["about"].get("strongest"):
+        return "on reference models in the target’s place; who was in the target’s training set had no part in it"
+    return "from this audit’s own records, for each record from others than itself"
+
+
+def calibrated(document: Document) -> str:
+    """What the membership probabilities say, and how near to the truth they come."""
+    found = document["calibration"]
+    return (
+        "Of 100 records with a membership probability of 80%, about 80 should be training records, if training records "
+        f"and others were equally many. The scale was learned {learned(document)}. On average, the probabilities lie "
+        f"{100 * found['error']:.1f} percentage points beside the shares that were found (expected calibration error "
+        f"{found['error']:.3f}); with as many records, exactly right ones would seem to lie about "
+        f"{100 * found['luck']:.1f} beside them, by chance."
+    )
+
+
+def known(documents: Iterable[Document], name: str) -> bool:
+    """Whether any of them has a value there."""
+    return any(document[name] is not None for document in documents)
+
+
 def headline(findings: Sequence[Document]) -> list[str]:
     """The figures by which attacks are compared: AUC and the true positive rates, or whatever there is."""
     names = list(dict.fromkeys(risk["name"] for finding in findings for risk in finding["risks"]))
@@ -94,6 +129,17 @@ def baseline(findings: Iterable[Document], name: str) -> str:
     """What is reached without the model; several values where the attacks differ in it."""
     risks = [named(finding["risks"], name) for finding in findings]
     return " / ".join(dict.fromkeys(stated(name, risk["baseline"]) for risk in risks if risk is not None))
+
+
+def chosen(findings: Iterable[Document]) -> bool:
+    """Whether attacks were chosen on reference models."""
+    return any(risk["chosen"] for finding in findings for risk in finding["risks"])
+
+
+def memorized(exposed: Document) -> str:
+    """ "62% ± 19", with one standard error."""
+    share, error = exposed["memorization"], exposed["memorization_se"]
+    return "–" if share is None or error is None else _minus(f"{round(100 * share)}% ± {round(100 * error)}")
 
 
 def in_per_cent(name: str) -> bool:
@@ -121,9 +167,9 @@ def verdict(document: Document) -> str:
     return found
 
 
-def _strength(finding: Document) -> tuple[bool, float]:
-    auc = named(finding["risks"], "AUC") or {"value": None}
-    return bool(_leaking(finding)), auc["value"] or 0.0
+def _strength(finding: Document) -> tuple[bool, bool, float]:
+    auc = named(finding["risks"], "AUC") or {"value": None, "chosen": False}
+    return bool(_leaking(finding)), auc["chosen"], auc["value"] or 0.0
 
 
 def _leaking(finding: Document) -> list[Document]:
@@ -136,7 +182,7 @@ def _leak(finding: Document, document: Document) -> str:
         "Training records can be told from others" if leaks(auc) else "A few training records can be told from others"
     )
     said = (
-        f"{whole}: the attack “{finding['attack']}”{_of_all(document)} reaches "
+        f"{whole}: the attack “{finding['attack']}”{_of_all(auc, document)} reaches "
         f"{auc['name']} {figure(auc)} ({_confidence(document)} interval; without the model "
         f"{stated(auc['name'], auc['baseline'])})."
     )
@@ -154,7 +200,8 @@ def _picked_out(document: Document) -> str:
     if not rates:
         return "At small errors, no attack’s figures lie surely above chance."
     error = 0.01 if any(fpr == 0.01 for fpr, _, _ in rates) else min(fpr for fpr, _, _ in rates)
-    _, finding, risk = max((rate for rate in rates if rate[0] == error), key=lambda rate: rate[2]["value"])
+    at_error = (rate for rate in rates if rate[0] == error)
+    _, finding, risk = max(at_error, key=lambda rate: (rate[2]["chosen"], rate[2]["value"]))
     members = document["about"]["members"]
     low, middle, high, chance = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high", "baseline"))
     return (
@@ -169,8 +216,9 @@ def _nothing(finding: Document, document: Document) -> str:
     risk = named(finding["risks"], "AUC") or next(iter(finding["risks"]), None)
     reach = ""
     if risk is not None and risk["value"] is not None:
+        chosen = " on reference models" if risk["chosen"] else ""
         reach = (
-            f": the strongest, “{finding['attack']}”, reaches {risk['name']} {figure(risk)} "
+            f": the strongest{chosen}, “{finding['attack']}”, reaches {risk['name']} {figure(risk)} "
             f"({_confidence(document)} interval; without the model {stated(risk['name'], risk['baseline'])})"
         )
     return (
@@ -179,10 +227,14 @@ def _nothing(finding: Document, document: Document) -> str:
     )
 
 
-def _of_all(document: Document) -> str:
-    """That it was picked for its result."""
+def _of_all(risk: Document, document: Document) -> str:
+    """Of how many it was picked, and on what."""
     ran = sum(not finding["failed"] for finding in document["findings"])
-    return f" (of {ran}, the strongest on these records)" if ran > 1 else ""
+    if ran == 1:
+        return ""
+    if risk["chosen"]:
+        return f" (of {ran}; chosen on reference models, so its figure needs no correction for having been picked)"
+    return f" (of {ran}, the strongest on these records)"
 
 
 def _not_run(document: Document) -> str:

@@ -1,16 +1,25 @@
 """Figures: functions of scores, each with its interval, and the checks that say whether they may be read."""
 
-from ml_privacy_meter.risk.records import by_group, membership_probability
+from ml_privacy_meter.risk.calibration import reliability
+from ml_privacy_meter.risk.carried import carried
+from ml_privacy_meter.risk.memorization import memorization
+from ml_privacy_meter.risk.records import by_group, membership_probability, vulnerability
 from ml_privacy_meter.risk.roc import advantage, auc, balanced_accuracy, decisions, error, power, tpr_at_fpr
+from ml_privacy_meter.risk.strongest import strongest
 
 __all__ = [
     "advantage",
     "auc",
     "balanced_accuracy",
     "by_group",
+    "carried",
     "decisions",
     "error",
     "membership_probability",
+    "memorization",
     "power",
+    "reliability",
+    "strongest",
     "tpr_at_fpr",
+    "vulnerability",
 ]

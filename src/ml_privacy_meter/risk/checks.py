@@ -13,9 +13,9 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ml_privacy_meter.findings import Check
+from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.risk.intervals import difference, wilson
-from ml_privacy_meter.risk.roc import auc
+from ml_privacy_meter.risk.roc import FEWEST, auc
 from ml_privacy_meter.types import Scores
 
 SHIFT = "Do members and non-members differ without the model?"
@@ -82,6 +82,50 @@ def duplicates(pairs: list[tuple[str, str]], non_members: int) -> Check:
         " trained on them too. Remove them from the non-members."
     )
     return Check(name, False, said, voids=also > 0.5 * non_members, ids=tuple(f"{a} = {b}" for a, b in pairs[:20]))
+
+
+def public_apart(pairs: list[tuple[str, str]], audited: int) -> Check:
+    """Fails where a public record is a member or non-member, by content; ``pairs`` are the ids."""
+    name = "Is any public record a member or non-member?"
+    if not pairs:
+        return Check(name, True, "None is.")
+    also = len({record for record, _ in pairs})
+    said = (
+        f"{also} of {audited} members and non-members have the same content as a public record. Reference models were"
+        " trained on them, and count as if they were not. Remove them from the public records."
+    )
+    return Check(name, False, said, voids=also > 0.05 * audited, ids=tuple(f"{a} = {b}" for a, b in pairs[:20]))
+
+
+def memberships(inside: Bool[Tensor, "records models"], member: Bool[Tensor, " records"]) -> Check:
+    """Fails where the reference models' memberships tell the target's: then an attack could read the truth there.
+
+    Asked of the number of reference models that a record is inside of, and of the one model whose memberships go most
+    with the target's or against them. It takes 99.9% confidence in each to say so, since it voids the whole audit.
+    """
+    name = "Do the reference models' training records tell the target's?"
+    if min(int(member.sum()), int((~member).sum())) < FEWEST:
+        return Check(name, False, f"Not checked: that takes {FEWEST} members and {FEWEST} non-members.")
+    alike = (inside[member].double().mean(0) - inside[~member].double().mean(0)).abs()
+    most, models = int(alike.argmax()), inside.shape[1]
+    count, one = (Scores(values.double(), member) for values in (inside.sum(1), inside[:, most]))
+    of_count, of_one = auc(count, confidence=0.999), auc(one, confidence=1 - 0.001 / models)
+    if _beyond_chance(of_count):
+        told, risk = "How many reference models a record is inside of", of_count
+    elif _beyond_chance(of_one):
+        told, risk = f"Whether a record is inside of reference model {most} (the first is 0)", of_one
+    else:
+        return Check(name, True, "No: they are drawn without regard to the target's, as far as can be seen.")
+    said = (
+        f"{told} tells with an AUC of {risk.value:.3f} whether it is a member; chance is 0.5. An attack that is shown"
+        " this need not ask the model. Leave out what was drawn together with the target's training records: the"
+        " target itself, and the complement of it. Draw the others independently."
+    )
+    return Check(name, False, said, voids=True, risk=risk)
+
+
+def _beyond_chance(risk: Risk) -> bool:
+    return risk.low > 0.5 or risk.high < 0.5
 
 
 def class_mix(members: np.ndarray, others: np.ndarray) -> Check:

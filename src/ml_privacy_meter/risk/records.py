@@ -15,13 +15,23 @@ from ml_privacy_meter.types import Scores, fold_of
 Measure = Callable[[Scores], Risk]
 
 
-def membership_probability(found: Sequence[Scores], *, folds: int = 5) -> tuple[Float[Tensor, " trials"], np.ndarray]:
+def membership_probability(
+    found: Sequence[Scores], rehearsed: Sequence[Sequence[Scores]] = (), *, folds: int = 5
+) -> tuple[Float[Tensor, " trials"], np.ndarray]:
     """Probability in (0, 1) that each record is a member, under even odds; and which of ``found`` it rests on.
 
-    Cross-fitted: the attack that ranks the records of the other folds best, and what its scores mean there (isotonic
-    regression), judge the records of a fold. Beyond the scores seen, one member and one non-member are imagined on
-    either side, so that nothing is called certain.
+    From rehearsals where there are any: the attack with the highest mean AUC there, and what its scores mean in all of
+    them together (isotonic regression), judge the target's records; the target's truth has no part in it. Without any,
+    cross-fitted: the attack that ranks the records of the other folds best, and what its scores mean there, judge the
+    records of a fold. Beyond the scores seen, one member and one non-member are imagined on either side, so that
+    nothing is called certain.
+
+    Args:
+        rehearsed: for each of ``found``, its scores where a reference model played the target; may be empty. Attacks
+            are compared on the rehearsals that all share, the first ones.
     """
+    if any(rehearsed):
+        return _from_rehearsals(found, rehearsed)
     truth = found[0].truth
     fold, member = fold_of(truth, folds), truth.numpy()
     probability, which = np.empty(len(fold)), np.empty(len(fold), dtype=int)
@@ -32,6 +42,55 @@ def membership_probability(found: Sequence[Scores], *, folds: int = 5) -> tuple[
         probability[here] = _calibrated(score[there], member[there], score[here])
         which[here] = best
     return torch.from_numpy(probability), which
+
+
+def _from_rehearsals(
+    found: Sequence[Scores], rehearsed: Sequence[Sequence[Scores]]
+) -> tuple[Float[Tensor, " trials"], np.ndarray]:
+    shared = min(len(games) for games in rehearsed if games)
+    sums = [sum(_auc(*_arrays(game)) for game in games[:shared]) for games in rehearsed]
+    best = int(np.argmax(sums))
+    score, member = (np.concatenate(of) for of in zip(*map(_arrays, rehearsed[best]), strict=True))
+    probability = _calibrated(score, member, found[best].score.double().numpy())
+    return torch.from_numpy(probability), np.full(len(probability), best)
+
+
+def vulnerability(rehearsed: Sequence[Scores]) -> Float[Tensor, " records"]:
+    """How often the attack is right about each record, in [0, 1], over reference models that play the target.
+
+    Half the share of those trained on the record that are recognised, and half that of the others (balanced accuracy:
+    0.5 is chance). The threshold of each is the one with the most advantage in all other rehearsals together. NaN where
+    only one kind of model was played, and everywhere with fewer than 2 rehearsals.
+
+    Args:
+        rehearsed: the attack's scores of the same records in the same order, one for each model that played.
+    """
+    if len(rehearsed) < 2:
+        return torch.full_like(rehearsed[0].score, torch.nan, dtype=torch.float64)
+    score, truth = (np.stack(of) for of in zip(*map(_arrays, rehearsed), strict=True))
+    values, place = np.unique(score, return_inverse=True)
+    place = place.reshape(score.shape)
+    members, others = (np.bincount(place[side], minlength=len(values)) for side in (truth, ~truth))
+    right = np.empty(truth.shape, dtype=bool)
+    for j, (own, member) in enumerate(zip(place, truth, strict=True)):
+        from_others = (
+            of - np.bincount(own[side], minlength=len(values)) for of, side in ((members, member), (others, ~member))
+        )
+        right[j] = (own >= _most_advantage(*from_others)) == member
+    with np.errstate(invalid="ignore"):
+        sides = [(right & side).sum(0) / side.sum(0) for side in (truth, ~truth)]
+    return torch.from_numpy(np.mean(sides, axis=0))
+
+
+def _most_advantage(members: np.ndarray, others: np.ndarray) -> int:
+    """Which of the rising values, where so many members and others lie, is the best threshold; one that occurs."""
+    gain = members / members.sum() - others / others.sum()
+    occurs = members + others > 0
+    return int(np.where(occurs, gain[::-1].cumsum()[::-1], -np.inf).argmax())
+
+
+def _arrays(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    return scores.score.double().numpy(), scores.truth.numpy()
 
 
 def _auc(score: np.ndarray, member: np.ndarray) -> float:

@@ -46,7 +46,7 @@ def tpr_at_fpr(scores: Scores, *, fpr: float, confidence: float = 0.95) -> Risk:
     """
     in_range(0, 1, fpr=fpr, confidence=confidence)
     m, o = len(scores.members), len(scores.others)
-    name = f"TPR@{np.format_float_positional(100 * fpr, 6, fractional=False, trim='-')}%FPR"
+    name = f"TPR@{percent(fpr)}FPR"
     if round(fpr * o, 9) < 1:
         return _unresolved(name, fpr, scores, f"needs {int(np.ceil(1 / fpr))} non-members, found {o}")
     ordered, others = np.sort(scores.members.numpy()), np.sort(scores.others.numpy())[::-1]
@@ -61,6 +61,11 @@ def tpr_at_fpr(scores: Scores, *, fpr: float, confidence: float = 0.95) -> Risk:
     between = (members_above(above) + members_above(above - 1)) / 2  # the threshold lies between two non-members
     low, high = mixed_clopper_pearson(between, weight / weight.sum(), m, confidence)
     return Risk(name, hits / m, min(low, hits / m), max(high, hits / m), fpr, m)
+
+
+def percent(rate: float) -> str:
+    """ "0.1%" of 0.001, as it stands in the names of figures."""
+    return np.format_float_positional(100 * rate, 6, fractional=False, trim="-") + "%"
 
 
 def power(scores: Scores, *, confidence: float = 0.95) -> Risk:
