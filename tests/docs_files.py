@@ -25,7 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from ml_privacy_meter.membership import gap, threshold
+from ml_privacy_meter.membership import bavaria, gap, threshold
 
 ADDRESS = "https://models.example.org"
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -39,15 +39,43 @@ def classifier():
 
 def standardized(batch):
     return (batch - 0.5) / 2
+
+def small():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 2))
+"""
+LEAST = """
+out = "report"
+model.path = "model.pt2"
+members.path = "train.npz"
+non_members.path = "test.npz"
+"""  # of a run file
+REFERENCES = """
+[references]
+count = 4
+train = "my_training:train"
+"""
+TRAINING = """
+from sklearn.linear_model import LogisticRegression
+
+def train(x, y, seed):
+    return LogisticRegression(C=100, max_iter=1_000).fit(x, y)
 """
 
 
-def play_two_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def play_few_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """By default, that is, and not all: what is shown are models and records, and attacks have tests of their own."""
     module = sys.modules["ml_privacy_meter.audit"]  # the package's own `audit` is the function
-    monkeypatch.setattr(
-        module, "default_attacks", lambda y: (threshold,) if y.is_floating_point() else (threshold, gap)
-    )
+    monkeypatch.setattr(module, "default_attacks", _few_attacks)
+
+
+def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty page in place of a report's pictures, which take most of a small audit's time."""
+    monkeypatch.setattr("ml_privacy_meter.report.page.page", lambda report: "")
+
+
+def _few_attacks(y: torch.Tensor, *, references: int = 0, offline: bool = False) -> tuple[Any, ...]:
+    alone = (threshold,) if y.is_floating_point() else (threshold, gap)
+    return (*alone, bavaria) if references else alone
 
 
 def lay_out(folder: Path) -> dict[str, Any]:
@@ -72,10 +100,11 @@ def lay_out(folder: Path) -> dict[str, Any]:
     _other_models(folder, x[:EACH], y[:EACH])
     _answers(folder, network, inputs, y, sides)
     _photos(folder, rng)
+    brought = _references(folder, network, inputs, y)
     shutil.copy(EXAMPLES / "own_attack.py", folder / "my_attacks.py")
     named = {f"x_{side}": inputs[rows] for side, rows in sides.items()}
     named |= {f"y_{side}": torch.from_numpy(y[rows]) for side, rows in sides.items()}
-    return {"network": network, "forest": forest, "pipeline": _patients(folder, rng), **named}
+    return {"network": network, "forest": forest, "pipeline": _patients(folder, rng), **named, **brought}
 
 
 def _torch_files(folder: Path, network: torch.nn.Module, two: torch.Tensor) -> None:
@@ -127,6 +156,24 @@ def _patients(folder: Path, rng: np.random.Generator) -> Any:
     pipeline.fit(train[["age", "smoker", "hospital"]], train["outcome"])
     skops.io.dump(pipeline, folder / "patients.skops")
     return pipeline
+
+
+def _references(folder: Path, network: torch.nn.Module, x: torch.Tensor, y: np.ndarray) -> dict[str, Any]:
+    """Models of complementary halves and what they and the target say of all records; public records."""
+    (folder / "my_training.py").write_text(TRAINING)
+    halves = [np.arange(2 * EACH) // size % 2 == 0 for size in (3, 6)]
+    inside = np.stack([side for half in halves for side in (half, ~half)])
+    fitted = [LogisticRegression(C=100, max_iter=1_000).fit(x[here], y[here]) for here in inside]
+    for j in range(2):
+        skops.io.dump(fitted[j], folder / f"reference-{j}.skops")
+    np.savez(folder / "inside.npz", members=inside.T[:EACH, :2], non_members=inside.T[EACH:, :2])
+    rng = np.random.default_rng(1)
+    np.savez(folder / "public.npz", x=rng.normal(size=(2 * EACH, 8)).astype(np.float32), y=y)
+    with torch.no_grad():
+        target = network(x).numpy()
+    logits = np.stack([model.decision_function(x) for model in fitted])
+    member = np.arange(2 * EACH) < EACH
+    return {"logits": logits, "inside": inside, "y": y, "target_logits": target, "member": member}
 
 
 def _photos(folder: Path, rng: np.random.Generator) -> None:

@@ -15,10 +15,14 @@ os.environ.setdefault("KERAS_BACKEND", "torch")  # Keras reads it once, when it 
 import docs_files
 import pytest
 import test_house
+from attacks import ATTACKS
 from typer.testing import CliRunner
 
+from ml_privacy_meter import Recipe, membership, train_references
 from ml_privacy_meter import audit as audit_function
 from ml_privacy_meter.cli import app, runfile
+from ml_privacy_meter.cli.kinds import settings_of
+from ml_privacy_meter.cli.references import SOURCES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -26,6 +30,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
+REFERENCED = {getattr(attack, "func", attack).__name__ for attack, _, _, models in ATTACKS if models}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*__array__ implementation:DeprecationWarning")  # Keras' own
@@ -63,13 +68,15 @@ class Reader:
     """Does what a page says, block after block, in the folder that it stands in."""
 
     def __init__(self, things: dict[str, Any], address: str) -> None:
-        self.things, self.address = dict(things), address
+        self.things, self.address = {"__name__": "__main__", **things}, address  # as at a prompt
 
     def read(self, page: Path, block: Block) -> None:
         text = block.text.replace(docs_files.ADDRESS, self.address)
         if block.kind == "python":
             code = compile("\n" * (block.line - 1) + text, named(page), "exec")  # so that errors name the line
             exec(code, self.things)
+            report = self.things.get("report")
+            assert report is None or not report.failed, [finding.failed for finding in report.failed]
         elif block.kind == "toml":
             self.run_file(text)
         elif block.kind == "sh":
@@ -80,13 +87,14 @@ class Reader:
 
     def run_file(self, text: str) -> None:
         """Runs it; a part of one together with the least that is missing."""
-        if "out" not in tomllib.loads(text):
-            text = (
-                'out = "report"\nmodel.path = "model.pt2"\nmembers.path = "train.npz"\nnon_members.path = "test.npz"\n'
-                + text
-            )
+        said = tomllib.loads(text)
+        if "out" not in said:
+            text = docs_files.LEAST + text
+        if "references" not in said and REFERENCED & said.get("attacks", {}).keys():
+            text += docs_files.REFERENCES
         Path("audit.toml").write_text(text, encoding="utf-8")
-        runfile.audit_from(runfile.read(Path("audit.toml")), Path())
+        report, _ = runfile.audit_from(runfile.read(Path("audit.toml")), Path())
+        assert not report.failed, [finding.failed for finding in report.failed]
 
     def command(self, line: str) -> None:
         words = shlex.split(line, comments=True)
@@ -114,7 +122,7 @@ def extras() -> set[str]:
 
 def read_page(page: Path, laid_out: tuple[Path, dict[str, Any], str], monkeypatch: pytest.MonkeyPatch) -> None:
     folder, things, address = laid_out
-    docs_files.play_two_attacks(monkeypatch)
+    docs_files.play_few_attacks(monkeypatch)
     monkeypatch.chdir(folder)
     monkeypatch.setenv("API_KEY", "secret")
     reader = Reader(things, address)
@@ -131,6 +139,7 @@ def test_readme_does_what_it_says(laid_out, monkeypatch, capsys):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name != "README.md"], ids=named)
 def test_a_page_does_what_it_says(page, laid_out, monkeypatch):
+    docs_files.draw_nothing(monkeypatch)
     read_page(page, laid_out, monkeypatch)
 
 
@@ -155,20 +164,17 @@ def anchors(page: Path) -> set[str]:
 
 def test_every_setting_of_a_run_file_stands_in_the_docs():
     text = TEXT[ROOT / "docs" / "audit-your-own-model.md"]
-    known = {
-        name for part in (runfile.targets.open_model, runfile.records.load, audit_function) for name in settings(part)
-    }
-    missing = {name for name in known - {"answers", "name", "attacks"} if not re.search(rf"\b{name}\b", text)}
+    parts = (runfile.targets.open_model, runfile.records.load, audit_function, train_references)
+    known = {name for part in parts for name in settings_of(part)} | {*SOURCES, *vars(Recipe())}
+    missing = {name for name in known - {"attacks"} if not re.search(rf"\b{name}\b", text)}
     assert not missing
-
-
-def settings(function: Any) -> set[str]:
-    return set(runfile._settings_of(function))
 
 
 def test_every_attack_and_signal_stands_in_the_docs():
     text = TEXT[ROOT / "docs" / "attacks.md"]
-    assert all(f"## {name}\n" in text for name in ("threshold", "gap", "quantile"))
+    attacks = [name for name in membership.__all__ if "Sees: " in (getattr(membership, name).__doc__ or "")]
+    assert len(attacks) > 3
+    assert all(f"## {name}\n" in text for name in attacks)
     assert all(f"`{name}`" in text for name in runfile._signals())
 
 

@@ -111,6 +111,15 @@ def test_cifar10_audits_a_network_that_somebody_else_trained(monkeypatch, capsys
     assert Path("out/resnet20/index.html").is_file()
 
 
+@present("cifar10_jpeg.npz")
+def test_cifar10_references_trains_a_pool_and_audits_one_of_it(monkeypatch, capsys, tmp_path):
+    fewer_images(DATA / "cifar10_jpeg.npz", tmp_path / "cifar10_jpeg.npz", each=120)
+    words = ("out", "--data", tmp_path, "--records", 120, "--epochs", 1, "--count", 4)
+    run("cifar10_references.py", *words, monkeypatch=monkeypatch)
+    assert "lira(queries=2)" in Path("out/cifar10/report/report.md").read_text()
+    assert len(list(Path("out/cifar10/store/references").glob("*.safetensors"))) == 6
+
+
 def fewer_images(source: Path, target: Path, *, each: int) -> None:
     """The first ``each`` train and test images, in the same form."""
     z = np.load(source)

@@ -15,6 +15,9 @@ EXAMPLES = sorted((ROOT.parents[1] / "examples").glob("*.py"))
 PACKAGE = "ml_privacy_meter"
 
 GAMES = {"membership"}
+OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
+ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
+PREPARED = {"case", "beside", "playing", "rehearsing", "table"}
 MAY_IMPORT = {
     "_checks": set(),
     "_extras": {"_checks"},
@@ -26,13 +29,20 @@ MAY_IMPORT = {
     "report": {"findings", "types", "_checks"},
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
-    "case": {"signals", "risk", "targets", "records", "types", "_checks"},
-    "audit": {"case", *GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
-    "cli": {"audit", "case", *GAMES, "signals", "report", "targets", "records", "types", "_checks", "__version__"},
-    "__init__": {"audit", *GAMES, "signals", "risk", "report", "targets", "records", "findings", "types", "_checks"},
+    "training": {"targets", "records", "types", "_checks", "_extras"},
+    "beside": {"training", "targets", "signals", "types", "_checks"},
+    "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
+    "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
+    "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
+    "playing": {*GAMES, "risk", "findings", "types", "_checks"},
+    "audit": {*PREPARED, *GAMES, *ROOMS},
+    "usage": {"case", *GAMES, "signals", "training"},
+    "cli": {"audit", "case", *GAMES, *ROOMS, "__version__"} - {"findings", "risk"},
+    "__init__": {"audit", "usage", *GAMES, *ROOMS},
 }
 PUBLIC = {
     *("audit", "open_model", "load_records", "as_records", "membership", "risk", "signals"),
+    *("train_references", "own_references", "load_outputs", "dataset_usage", "Recipe", "References"),
     *("Check", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }
 
@@ -76,9 +86,10 @@ def reading(file: Path) -> set[Path]:
 @pytest.mark.parametrize("file", [f for game in GAMES for f in (ROOT / game).glob("[a-z]*.py")], ids=lambda f: f.stem)
 def test_an_attack_is_understood_by_reading_little(file):
     files = reading(file)
+    most_files, most_lines = (10, 1_000) if file.stem in OF_ATTACKS else (8, 800)
     assert all(f.is_file() for f in files)
-    assert len(files) <= 8
-    assert sum(len(f.read_text().splitlines()) for f in files) <= 800
+    assert len(files) <= most_files
+    assert sum(len(f.read_text().splitlines()) for f in files) <= most_lines
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))

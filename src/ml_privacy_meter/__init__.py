@@ -8,25 +8,33 @@ from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.targets import open_model
+from ml_privacy_meter.training import Recipe, References, load_outputs, own_references, train_references
 from ml_privacy_meter.types import Records, Scores, Signals
+from ml_privacy_meter.usage import dataset_usage
 
 __all__ = [
     "Check",
     "Finding",
     "Group",
     "InputError",
+    "Recipe",
     "Records",
+    "References",
     "Report",
     "Risk",
     "Scores",
     "Signals",
     "as_records",
     "audit",
+    "dataset_usage",
+    "load_outputs",
     "load_records",
     "membership",
     "open_model",
+    "own_references",
     "risk",
     "signals",
+    "train_references",
 ]
 
 __version__ = "0.1.0"

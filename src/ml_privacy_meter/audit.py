@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
@@ -19,15 +18,33 @@ from tqdm.auto import tqdm
 from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.case import Case, blind, prepare
-from ml_privacy_meter.findings import Check, Finding, Risk
-from ml_privacy_meter.membership import Attack, MembershipGame, View, describe, gap, quantile, threshold
+from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.membership import (
+    Attack,
+    MembershipGame,
+    View,
+    bavaria,
+    describe,
+    difference,
+    gap,
+    lira,
+    quantile,
+    rmia,
+    stacked,
+    threshold,
+)
+from ml_privacy_meter.playing import measures_of, play
+from ml_privacy_meter.rehearsing import Rehearsed, rehearse, with_rehearsals
 from ml_privacy_meter.report import Report
-from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, checks, error, power, tpr_at_fpr
-from ml_privacy_meter.risk.records import Measure, by_group, membership_probability
+from ml_privacy_meter.risk import checks
+from ml_privacy_meter.risk.calibration import reliability
+from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.signals import Reader, Store
-from ml_privacy_meter.types import Records, Scores
+from ml_privacy_meter.table import OWN_COLUMNS, table
+from ml_privacy_meter.training import References
+from ml_privacy_meter.types import Scores
 
-OWN_COLUMNS = ("id", "member", "class", "membership_probability", "attack", "score")
+FEWEST_TO_STACK = 4  # reference models: of complementary halves, fewer leave none to rehearse with
 MOST_GROUPS = 1_000  # different values of a column to report on
 
 
@@ -36,6 +53,7 @@ def audit(
     members: Any,
     non_members: Any,
     *,
+    references: References | None = None,
     attacks: Sequence[Attack] | None = None,
     fpr: Sequence[float] = (0.1, 0.01, 0.001),
     confidence: float = 0.95,
@@ -52,7 +70,8 @@ def audit(
         members: the records it was trained on, or some of them drawn at random: a pair (x, y), a Dataset, a path (see
             `load_records`, which takes more settings).
         non_members: records of the same source that it never saw.
-        attacks: functions of a `membership.View`; by default all that need no reference models.
+        references: models trained like the target, see `train_references`: the strongest attacks need them.
+        attacks: functions of a `membership.View`; by default all that apply.
         fpr: the false positive rates at which true positive rates are reported, in (0, 1).
         confidence: of every interval.
         seed: of everything that is drawn at random, but in an attack that has a `seed` of its own.
@@ -64,109 +83,94 @@ def audit(
         InputError: the model or the records cannot be used; the message says why, where, and what to do.
     """
     in_range(0, 1, confidence=confidence, **{f"fpr[{i}]": rate for i, rate in enumerate(fpr)})
+    fpr = sorted(fpr, reverse=True)
+    if not fpr:
+        raise InputError("An audit needs a false positive rate to report at, found none.")
     if seed < 0:
         raise InputError(f"`seed` must be 0 or more, found {seed}.")
     reader = Reader(Store(store), device=device, batch_size=batch_size)
     started = time.time()
-    case = prepare(model, members, non_members, seed=seed)
-    nameless = replace(case.everyone, id=np.arange(len(case.everyone)), groups={})
-    game = MembershipGame(View(case.target, nameless, reader), case.member)
-    reader.signal(signals.loss, case.target, case.everyone)  # asks the model; an error here is no attack's
+    case = prepare(model, members, non_members, references=references, seed=seed)
+    game = MembershipGame(_view(case, reader), case.member)
+    game.view.signals(signals.loss)  # asks every model; an error here is no attack's
     without_model = blind(case, seed)
     groups = _groups(case)
-    if attacks is None:
-        attacks = default_attacks(case.everyone.labels)
-    if not attacks or not fpr:
-        raise InputError("An audit needs an attack to play and a false positive rate to report at, found none.")
-    names = [describe(attack) for attack in attacks]
-    if len(set(names)) < len(names):
-        raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
-    measures = _measures(fpr, confidence)
-    joint = _measures(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
+    attacks = _attacks(attacks, case)
+    measures = measures_of(fpr, confidence)
+    joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     differ = checks.shift(without_model, confidence=confidence).voids
     baseline = without_model if differ else None
     bar = tqdm(attacks, desc="Playing attacks", unit="attack", delay=2, leave=False, disable=None)
     findings = tuple(play(game, attack, measures, joint=joint, groups=groups, blind=baseline) for attack in bar)
+    rehearsed = _rehearsed(game, attacks, findings)
+    headline = measures[: 1 + len(fpr)]  # AUC and the TPRs
+    chosen = strongest(rehearsed.scores, headline)
+    alone = measures_of(fpr, 1 - (1 - confidence) / len(headline))[: len(headline)]
+    told = partial(with_rehearsals, chosen=chosen, alone=alone, fpr=fpr, confidence=confidence)
+    findings = tuple(told(finding, rehearsed) for finding in findings)
+    records = table(case.everyone, game, groups, findings, attacks, rehearsed)
+    probability = torch.tensor(records["membership_probability"].to_numpy())
     return Report(
         findings=findings,
-        checks=_checks(case, game, findings, without_model, confidence),
-        records=_table(case.everyone, game, groups, findings),
-        about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=sorted(fpr, reverse=True)),
+        checks=_checks(case, game, findings, without_model, confidence, rehearsed),
+        records=records,
+        about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=fpr)
+        | _about_references(references, chosen),
+        calibration=reliability(probability, case.member) if probability.isfinite().all() else None,
     )
 
 
-def default_attacks(y: Tensor) -> tuple[Attack, ...]:
-    """The attacks that need no reference model, for labels of this kind.
+def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
+    if attacks is None:
+        inside = case.beside.inside
+        offline = inside is not None and not inside.any()
+        return default_attacks(case.everyone.labels, references=len(case.beside.models), offline=offline)
+    names = [describe(attack) for attack in attacks]
+    if not names:
+        raise InputError("An audit needs an attack to play, found none.")
+    if len(set(names)) < len(names):
+        raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
+    return attacks
 
-    Logit gap and true probability are left out: they order records as the loss does.
-    """
-    if y.is_floating_point():
-        return threshold, quantile
-    others = (signals.modified_entropy, signals.entropy, signals.margin)
-    return threshold, *(partial(threshold, signal=signal) for signal in others), gap, quantile
 
+def default_attacks(y: Tensor, *, references: int = 0, offline: bool = False) -> tuple[Attack, ...]:
+    """The attacks that apply to labels of this kind, with so many reference models.
 
-def play(
-    game: MembershipGame,
-    attack: Attack,
-    measures: Sequence[Measure],
-    *,
-    joint: Sequence[Measure] = (),
-    groups: Mapping[str, np.ndarray] | None = None,
-    blind: Scores | None = None,
-) -> Finding:
-    """What the attack finds: its figures, in all and by group. An attack that fails is a finding that says so.
+    Logit gap and true probability are left out: they order records as the loss does. A single reference model was
+    trained on half of the records, so that difference and LiRA, or offline RMIA, have none for these.
 
     Args:
-        measures: the figures to take.
-        joint: the same figures at a confidence that is shared out over all that the report holds.
-        groups: columns, in the order of the game's records.
-        blind: scores of an adversary without the model, where it beats chance: its figures are the baselines then.
+        offline: no reference model was trained on any of the records.
     """
-    documented = attack.func if isinstance(attack, partial) else attack
-    says, sees = _docstring(documented.__doc__ or "")
-    for value in attack.keywords.values() if isinstance(attack, partial) else ():
-        if callable(value) and value.__doc__:
-            says += f" Here, {describe(value)}: {_docstring(value.__doc__)[0]}"
-    name = describe(attack)
-    try:
-        scores = game.play(attack)
-    except Exception as failure:  # whatever a stranger's attack raises belongs in the report
-        kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
-        return Finding(name, says, sees, None, failed=f"{kind}{failure}")
-    risks = [measure(scores) for measure in measures]
-    if joint:
-        risks = [replace(r, surely=measure(scores).low) for r, measure in zip(risks, joint, strict=True)]
-    found = by_group(scores, groups or {}, measures)
-    if blind is not None:
-        without = [measure(blind) for measure in measures]
-        risks = _beside(risks, without)
-        found = tuple(replace(group, risks=tuple(_beside(group.risks, without))) for group in found)
-    return Finding(name, says, sees, scores, tuple(risks), found)
+    alone: tuple[Attack, ...] = (threshold, quantile)
+    if not y.is_floating_point():
+        others = (signals.modified_entropy, signals.entropy, signals.margin)
+        alone = (threshold, *(partial(threshold, signal=signal) for signal in others), gap, quantile)
+    if not references:
+        return alone
+    beside: tuple[Attack, ...] = (difference, lira, rmia, bavaria)
+    left_out = {rmia} if offline else {difference, lira}
+    without: set[Attack] = set() if y.dtype == torch.int64 else {rmia}
+    if references == 1:
+        without |= left_out
+    beside = tuple(attack for attack in beside if attack not in without)
+    return (*alone, *beside, stacked) if references >= FEWEST_TO_STACK else (*alone, *beside)
 
 
-def _beside(risks: Sequence[Risk], without: Sequence[Risk]) -> list[Risk]:
-    """The risks, with what is reached without the model as their baselines where it is more than chance."""
-    unknown = "what is reached without the model is not resolvable here"
-    return [
-        replace(risk, surely=0.0, note=risk.note or unknown)
-        if blind.value is None
-        else replace(risk, baseline=max(risk.baseline, blind.value))
-        for risk, blind in zip(risks, without, strict=False)
-    ]
+def _view(case: Case, reader: Reader) -> View:
+    """All that attacks are shown: neither names of records nor their groups, by which some might be told."""
+    nameless, public = (
+        None if records is None else replace(records, id=np.arange(len(records)), groups={})
+        for records in (case.everyone, case.beside.public)
+    )
+    assert nameless is not None
+    beside = case.beside
+    return View(case.target, nameless, reader, beside.models, beside.inside, public, beside.public_inside)
 
 
-def _measures(fpr: Sequence[float], confidence: float) -> list[Measure]:
-    measures: list[Measure] = [partial(auc, confidence=confidence)]
-    measures += [partial(tpr_at_fpr, fpr=rate, confidence=confidence) for rate in sorted(fpr, reverse=True)]
-    return measures + [partial(m, confidence=confidence) for m in (balanced_accuracy, advantage, power, error)]
-
-
-def _docstring(text: str) -> tuple[str, str]:
-    """An attack's first line, and what follows ``Sees:``."""
-    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
-    sees = [paragraph[6:] for paragraph in paragraphs if paragraph.startswith("Sees: ")]
-    return paragraphs[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
+def _rehearsed(game: MembershipGame, attacks: Sequence[Attack], findings: Sequence[Finding]) -> Rehearsed:
+    named = zip(findings, attacks, strict=True)
+    return rehearse(game, {finding.attack: attack for finding, attack in named if not finding.failed})
 
 
 def _groups(case: Case) -> dict[str, np.ndarray]:
@@ -185,7 +189,12 @@ def _groups(case: Case) -> dict[str, np.ndarray]:
 
 
 def _checks(
-    case: Case, game: MembershipGame, findings: Sequence[Finding], blind: Scores | None, confidence: float
+    case: Case,
+    game: MembershipGame,
+    findings: Sequence[Finding],
+    blind: Scores | None,
+    confidence: float,
+    rehearsed: Rehearsed,
 ) -> tuple[Check, ...]:
     labels = case.everyone.labels
     found = [checks.shift(blind, confidence=confidence)]
@@ -193,34 +202,24 @@ def _checks(
     if labels.dtype == torch.int64:
         found.append(checks.class_mix(labels[case.member].numpy(), labels[~case.member].numpy()))
     if not labels.is_floating_point():
-        right = game.view.signals(signals.correct).target
+        right = game.view.reader.signal(signals.correct, case.target, game.view.records)
         found.append(checks.better_on_members(right, game.member))
     found.append(checks.repeatable(case.target.deterministic))
     found += [checks.varied_scores(f.attack, f.scores) for f in findings if f.scores is not None]
+    if case.beside.models:
+        inside = case.beside.inside
+        if inside is not None and inside.any():
+            found.append(checks.memberships(inside, game.member))
+        if case.beside.public is not None:
+            found.append(checks.public_apart(case.public, len(case.everyone)))
+        found.append(rehearsed.check())
     return tuple(found)
-
-
-def _table(
-    everyone: Records, game: MembershipGame, groups: Mapping[str, np.ndarray], findings: Sequence[Finding]
-) -> pd.DataFrame:
-    columns: dict[str, Any] = {"id": everyone.id.astype(str), "member": game.member.numpy(), **groups}
-    found = {finding.attack: finding.scores for finding in findings if finding.scores is not None}
-    if not found:
-        return pd.DataFrame(columns | {"membership_probability": np.nan, "attack": "", "score": np.nan})
-    scores = list(found.values())
-    probability, which = membership_probability(scores)
-    columns["membership_probability"] = probability.numpy()
-    columns["attack"] = pd.Categorical.from_codes(which, pd.Index(list(found)))
-    columns["score"] = np.empty(len(which))
-    for k, one in enumerate(scores):
-        columns["score"][which == k] = one.score.numpy()[which == k]
-    return pd.DataFrame(columns | {f"score: {attack}": s.score.numpy() for attack, s in found.items()})
 
 
 def _about(case: Case, game: MembershipGame, reader: Reader, started: float, **settings: Any) -> dict[str, Any]:
     labels = case.everyone.labels
     signal: Callable[..., Any] = signals.loss if labels.is_floating_point() else signals.correct
-    value = game.view.signals(signal).target
+    value = reader.signal(signal, case.target, game.view.records)
     quality = "loss" if labels.is_floating_point() else "accuracy"
     packages = ("torch", "numpy", "scikit-learn", "scipy", "pandas")
     return {
@@ -237,3 +236,10 @@ def _about(case: Case, game: MembershipGame, reader: Reader, started: float, **s
         "packages": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "times": {"started": datetime.fromtimestamp(started, UTC).isoformat(), "seconds": time.time() - started},
     }
+
+
+def _about_references(references: References | None, chosen: Mapping[str, str]) -> dict[str, Any]:
+    if references is None:
+        return {}
+    about: dict[str, Any] = {"reference_models": len(references), "references": dict(references.says)}
+    return about | ({"strongest": chosen} if chosen else {})

@@ -12,8 +12,10 @@ from torch import Tensor
 from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.beside import Beside, set_beside
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.signals.store import content_key
+from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Index, Records, Rows, Scores
 
 BLIND_MOST = 5_000  # records of either set that the blind classifier sees
@@ -30,6 +32,8 @@ class Case:
         features: the same records' own features: something else where the model's outputs were saved.
         member: who is a member.
         pairs: ids of members and of the non-members that equal them.
+        public: ids of members or non-members, and of the public records that equal them.
+        beside: the reference models.
     """
 
     target: targets.Target
@@ -37,6 +41,8 @@ class Case:
     features: Records
     member: Bool[Tensor, " records"]
     pairs: list[tuple[str, str]]
+    public: list[tuple[str, str]]
+    beside: Beside
 
 
 class Mixed:
@@ -60,17 +66,20 @@ def mixed(records: Records, order: np.ndarray) -> Records:
     return replace(taken, x=Mixed(records.x, order), outputs=None, base=None, rows=None, key=key)
 
 
-def prepare(model: Any, members: Any, non_members: Any, *, seed: int = 0) -> Case:
+def prepare(model: Any, members: Any, non_members: Any, *, references: References | None = None, seed: int = 0) -> Case:
     """The model set beside the records, each looked through once. Errors as for `audit`."""
     sides = [
         records_room.scan(records_room.as_records(side, name=name), name=name)
         for side, name in ((members, "members"), (non_members, "non-members"))
     ]
-    double = records_room.duplicates(sides[1], sides[0]).pairs
-    pairs = [(str(sides[0].records.id[b]), str(sides[1].records.id[a])) for a, b in double]
+    pairs = [(one, other) for other, one in _equal(sides[1], sides[0])]
+    public: list[tuple[str, str]] = []
+    if references is not None and references.public is not None:
+        there = records_room.scan(references.public, name="public records")
+        public = [pair for side in sides for pair in _equal(side, there)]
     inside, outside = (side.records for side in sides)
     features = records_room.join(inside, outside)
-    opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
+    given = opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
     if opened.inner is targets.as_saved:
         opened, inside, outside = answered(opened, inside, outside)
     target, inside, outside = targets.fit(opened, inside, outside)
@@ -78,7 +87,17 @@ def prepare(model: Any, members: Any, non_members: Any, *, seed: int = 0) -> Cas
     order = np.random.default_rng(seed).permutation(len(everyone))
     member = torch.from_numpy(order < len(inside))
     features = mixed(replace(features, y=everyone.y), order)
-    return Case(target, mixed(everyone, order), features, member, pairs)
+    everyone = mixed(everyone, order)
+    beside = Beside()
+    if references is not None:
+        came = (sides[0].records, sides[1].records)
+        beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
+    return Case(target, everyone, features, member, pairs, public, beside)
+
+
+def _equal(a: records_room.Scanned, b: records_room.Scanned) -> list[tuple[str, str]]:
+    """Ids of records of ``a``, and of those of ``b`` that equal them."""
+    return [(str(a.records.id[i]), str(b.records.id[j])) for i, j in records_room.duplicates(a, b).pairs]
 
 
 def answered(opened: targets.Opened, *sides: Records) -> tuple[targets.Opened, Records, Records]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import worlds
 
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.types import Scores
@@ -108,3 +109,58 @@ def test_a_model_that_answers_twice_differently_is_found():
     assert checks.repeatable(True).passed
     assert not checks.repeatable(False).passed
     assert "Not checked" in checks.repeatable(None).says
+
+
+def halves(seed: int, models: int) -> torch.Tensor:
+    return worlds.halves(1000, models, seed)
+
+
+@pytest.mark.parametrize("models", [1, 2, 3, 8, 15])
+def test_memberships_that_are_drawn_without_regard_to_the_targets_pass(models):
+    """It takes 99.99% confidence in the count, and in all models together."""
+    assert all(checks.memberships(halves(seed, models), MEMBER).passed for seed in range(20))
+    independent = torch.rand(1000, models, generator=torch.Generator().manual_seed(0)) < 0.7
+    assert checks.memberships(independent, MEMBER).passed
+
+
+@pytest.mark.parametrize("others", [1, 3, 7, 63])
+def test_a_target_that_fills_up_half_of_the_models_is_told_by_their_number(others):
+    """The field's custom: each record is inside exactly half of K models, one of which is the target."""
+    place = torch.rand(1000, others, generator=torch.Generator().manual_seed(0)).argsort(1).argsort(1)
+    inside = place < (others + 1) // 2 - MEMBER.long()[:, None]
+    check = checks.memberships(inside, MEMBER)
+    assert (check.passed, check.voids) == (False, True)
+    assert "How many reference models" in check.says
+    assert "Leave out" in check.says
+    assert check.risk.high < 0.5
+
+
+def test_memberships_that_tell_a_little_are_found_too():
+    more = torch.rand(1000, 8, generator=torch.Generator().manual_seed(0)) < torch.where(MEMBER, 0.56, 0.5)[:, None]
+    check = checks.memberships(more, MEMBER)
+    assert check.voids
+    assert 0.5 < check.risk.low < check.risk.value < 0.7
+
+
+@pytest.mark.parametrize("column", [MEMBER, ~MEMBER], ids=["itself", "complement"])
+def test_the_target_or_its_complement_among_the_models_is_found_where_their_number_tells_nothing(column):
+    among = torch.stack([column, ~column, *halves(0, 8).T], 1)
+    check = checks.memberships(among, MEMBER)
+    assert check.voids
+    assert "reference model 0 (the first is 0)" in check.says
+
+
+def test_memberships_of_few_records_are_said_not_to_have_been_checked():
+    few = torch.cat([torch.arange(19), torch.arange(500, 600)])
+    check = checks.memberships(halves(0, 4)[few], MEMBER[few])
+    assert (check.passed, check.voids) == (False, False)
+    assert "Not checked" in check.says
+
+
+def test_public_records_that_are_audited_too_are_counted_and_named():
+    assert checks.public_apart([], 100).passed
+    check = checks.public_apart([("a", "x"), ("a", "y"), ("b", "y")], 100)
+    assert (check.passed, check.voids) == (False, False)
+    assert "2 of 100" in check.says
+    assert check.ids == ("a = x", "a = y", "b = y")
+    assert checks.public_apart([("a", "x"), ("b", "y")], 20).voids

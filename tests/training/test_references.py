@@ -216,7 +216,7 @@ def test_a_bar_shows_models_and_after_the_first_an_estimate_of_the_whole(my_trai
     settings = {"disable": False, "file": shown, "mininterval": 0}
     monkeypatch.setattr(plan, "tqdm", lambda **given: tqdm(**given | settings))
     train_references(my_training.train, *two_sides(), count=3)
-    states = [line for line in shown.getvalue().split("\r") if "Training reference models" in line]
+    states = [line for line in shown.getvalue().split("\r") if "References" in line]
     assert "0/3" in states[0]
     assert "in all" not in states[0]
     assert "3/3" in states[-1]
@@ -295,7 +295,7 @@ def test_saved_outputs_stand_in_for_models(tmp_path):
     ("changed", "says"),
     [
         ({"inside": None}, "must hold `inside` and either"),
-        ({"logits": np.ones((4, 10, 3))}, "either `logits` or `probabilities`, found: logits, probabilities, inside"),
+        ({"logits": np.ones((4, 10, 3))}, "either `logits` or `probabilities`, found: inside, logits, probabilities"),
         ({"probabilities": np.ones((4, 10))}, r"`probabilities` .* \(models, records, classes\), found .* \(4, 10\)"),
         ({"probabilities": np.ones((4, 10, 3))}, "sum to one, found .* model 0, record 0"),
         ({"inside": np.ones((10, 4))}, r"`inside` .* 4 models and 10 records .* \(10, 4\)"),

@@ -3,6 +3,7 @@
 import sys
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,6 +48,8 @@ def audit(
     probabilities: options.Probabilities = None,
     logits: options.Logits = None,
     size: options.Size = None,
+    reference_count: options.ReferenceCount = None,
+    reference_train: options.ReferenceTrain = None,
     attacks: options.Attacks = None,
     fpr: options.Fpr = None,
     confidence: options.Confidence = None,
@@ -54,6 +57,7 @@ def audit(
     device: options.Device = None,
     batch_size: options.BatchSize = None,
     store: options.StoreFolder = None,
+    dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -66,13 +70,14 @@ def audit(
     a place in a run file: see `privacy-meter init`.
     """
     settings = runfile.from_options(locals())
-    _do(lambda: _audited(settings, Path(), quiet, as_json), debug)
+    _do(lambda: _planned(settings, Path()) if dry_run else _audited(settings, Path(), quiet, as_json), debug)
 
 
 @app.command()
 def run(
     file: Annotated[Path, typer.Argument(help="A run file, as `privacy-meter init` writes it.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="A folder for the report in place of the file's.")] = None,
+    dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
@@ -86,7 +91,8 @@ def run(
         settings = runfile.read(file)
         if out is not None:
             settings["out"] = str(out.absolute())
-        return _audited(settings, file.absolute().parent, quiet, as_json)
+        base = file.absolute().parent
+        return _planned(settings, base) if dry_run else _audited(settings, base, quiet, as_json)
 
     _do(work, debug)
 
@@ -141,6 +147,26 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
     if version:
         sys.stdout.write(f"privacy-meter {__version__}\n")
         raise typer.Exit
+
+
+def _planned(settings: dict[str, Any], base: Path) -> int:
+    plan = runfile.plan(settings, base)
+    if plan is None:
+        sys.stdout.write("No reference models are to be trained.\n")
+        return 0
+    fewest, most = (f"{size:,}" for size in plan.sizes)
+    each = fewest if fewest == most else f"{fewest} to {most}"
+    sys.stdout.write(
+        f"Reference models: {plan.count}, each trained on {each} records\n"
+        f"How: {plan.says}\n"
+        f"On disk already: {plan.done}\n"
+    )
+    if plan.tasks:
+        groups = f"in groups: {plan.tasks}, of which at the same time: {plan.workers}"
+        sys.stdout.write(f"To be trained: {plan.count - plan.done}, {groups}\n")
+        took = timedelta(seconds=round(plan.estimate()))
+        sys.stdout.write(f"About {took} for all of these, as the first group tells. It was trained, and is kept.\n")
+    return 0
 
 
 def _audited(settings: dict[str, Any], base: Path, quiet: bool, as_json: bool) -> int:

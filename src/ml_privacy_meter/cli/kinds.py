@@ -1,5 +1,6 @@
 """Whether a value of a run file is of the kind that a setting's annotation asks for."""
 
+import inspect
 import types
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -14,6 +15,15 @@ _PLAIN: dict[Any, tuple[type | tuple[type, ...], str]] = {
     int: (int, "a whole number"),
     float: ((int, float), "a number"),
 }
+
+
+OURS = ("answers", "name")  # keywords that are filled by the command line, and are no settings
+
+
+def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """What may be set of it, and the annotation of each."""
+    known = inspect.signature(function).parameters.values()
+    return {p.name: p.annotation for p in known if p.kind is p.KEYWORD_ONLY and p.name not in OURS}
 
 
 def check_kind(value: Any, annotation: Any, what: str) -> None:

@@ -17,6 +17,9 @@ NonMembers = Annotated[Path, typer.Option(help="Records of the same source that 
 Out = Annotated[Path, typer.Option(help="The folder that the report goes to.", metavar="FOLDER")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.", metavar="")]
 Json = Annotated[bool, typer.Option("--json", help="Print report.json in place of the table.", metavar="")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would be trained, and how long it takes.", metavar="")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", metavar="")]
 
 _FILES = (
@@ -60,6 +63,12 @@ Fpr = Annotated[
     list[float] | None, _option(_A, "RATE ...", "False positive rate; 0.1, 0.01 and 0.001 where not given.")
 ]
 Confidence = Annotated[float | None, _option(_A, "SHARE", "Of every interval; 0.95 where not given.")]
+
+_B = "Reference models (more settings in a run file)"
+ReferenceCount = Annotated[int | None, _option(_B, "NUMBER", "How many are trained; or 16.", "--references")]
+ReferenceTrain = Annotated[
+    str | None, _option(_B, "FUNCTION", "package.module:function (x, y, seed) -> model, like the target.", "--train")
+]
 
 _W = "Run"
 Seed = Annotated[int | None, _option(_W, "NUMBER", "Of everything that is drawn at random; or 0.")]

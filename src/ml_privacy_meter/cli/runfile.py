@@ -15,15 +15,16 @@ from typing import Any
 from ml_privacy_meter import membership, records, signals, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
-from ml_privacy_meter.cli.kinds import check_kind
+from ml_privacy_meter.cli.kinds import check_kind, settings_of
+from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.report import Report, check_folder
 from ml_privacy_meter.signals.answers import Answers
+from ml_privacy_meter.training import Plan
 from ml_privacy_meter.types import Records, Signal
 
 STORE = ".privacy-meter"
 FIGURES = ("fpr", "confidence")
 RUN = ("seed", "device", "batch_size", "store")
-OURS = ("answers", "name")  # keywords that are filled here, and are no settings
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -48,11 +49,13 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
         some = {name: given[name] for name in names if given.get(name) not in (None, [], ())}
         return {name: str(value) if isinstance(value, Path) else value for name, value in some.items()}
 
-    model = those(_settings_of(targets.open_model).keys() - set(RUN))
+    model = those(settings_of(targets.open_model).keys() - set(RUN))
     if model.get("classes") == ["sorted"]:
         model["classes"] = "sorted"
-    columns = those(_settings_of(records.load))
+    columns = those(settings_of(records.load))
+    references = {name: given[f"reference_{name}"] for name in ("count", "train") if given.get(f"reference_{name}")}
     return {
+        **({"references": references} if references else {}),
         **those(["out"]),
         "model": ({"path": given["model"]} if given.get("model") else {}) | model,
         "members": {"path": str(given["members"]), **columns},
@@ -73,10 +76,46 @@ def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
     with importable(base):
         attacks = attacks_from(settings.get("attacks", {}))
         model, members, non_members = open_all(settings, base, store)
+        references = None
+        if "references" in settings:
+            references = references_from(
+                settings["references"],
+                base,
+                model=model,
+                sides=(members, non_members),
+                store=store,
+                **_of_training(run),
+            )
         report = audit(
-            model, members, non_members, attacks=attacks or None, store=store, **run, **settings.get("figures", {})
+            model,
+            members,
+            non_members,
+            references=references,
+            attacks=attacks or None,
+            store=store,
+            **run,
+            **settings.get("figures", {}),
         )
     return report, report.save(out)
+
+
+def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
+    """What `audit_from` would train first; None where it trains nothing."""
+    check_settings(settings)
+    check_folder(_path(base, settings["out"]))
+    run = dict(settings.get("run", {}))
+    store = _path(base, run.pop("store", STORE))
+    with importable(base):
+        attacks_from(settings.get("attacks", {}))
+        model, members, non_members = open_all(settings, base, store)
+        if "references" not in settings:
+            return None
+        given = settings["references"]
+        return plan_from(given, base, model=model, sides=(members, non_members), store=store, **_of_training(run))
+
+
+def _of_training(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: run[name] for name in ("seed", "device") if name in run}
 
 
 def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targets.Opened, Records, Records]:
@@ -98,12 +137,13 @@ def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targ
 def check_settings(settings: Mapping[str, Any]) -> None:
     """Raises `InputError` for a section or setting that nobody reads, that is missing, or of another kind."""
     path = {"path": str}
-    of_records = path | _settings_of(records.load)
-    of_audit = _settings_of(audit)
+    of_records = path | settings_of(records.load)
+    of_audit = settings_of(audit)
     sections: dict[str, dict[str, Any]] = {
-        "model": path | _settings_of(targets.open_model),
+        "model": path | settings_of(targets.open_model),
         "members": of_records,
         "non_members": of_records,
+        "references": allowed(),
         "figures": {name: of_audit[name] for name in FIGURES},
         "run": {name: of_audit[name] for name in RUN},
     }
@@ -145,12 +185,6 @@ def importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
-
-
-def _settings_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """What may be set of it, and the annotation of each."""
-    known = inspect.signature(function).parameters.values()
-    return {p.name: p.annotation for p in known if p.kind is p.KEYWORD_ONLY and p.name not in OURS}
 
 
 def _load(section: Mapping[str, Any], base: Path, name: str) -> Records:

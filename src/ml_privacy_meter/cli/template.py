@@ -40,6 +40,12 @@ $non_members_settings
 # label, id, features, drop, groups, probabilities, logits: names of columns or arrays, in either section
 # by group: $groups
 
+# [references]                      # models trained like the target, which the strongest attacks need
+# count = 16
+# train = "my_training:train"       # train(x, y, seed) -> model, of any framework
+# or, for a PyTorch module, in place of `train`; "like-target" starts the target's own architecture anew
+# recipe = { architecture = "like-target", optimizer = "adam", lr = 1e-3, epochs = 50, batch_size = 128 }
+
 [attacks]                           # each line is an attack and its settings; leave all out for these defaults
 $attacks
 

@@ -2,7 +2,7 @@
 
 from ml_privacy_meter.membership.bavaria import bavaria
 from ml_privacy_meter.membership.difference import difference
-from ml_privacy_meter.membership.game import MembershipGame, describe, marked, rehearsals
+from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, describe, marked, rehearsals
 from ml_privacy_meter.membership.lira import lira
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
@@ -19,6 +19,7 @@ __all__ = [
     "MembershipGame",
     "Usage",
     "View",
+    "as_rehearsed",
     "bavaria",
     "dataset_usage",
     "describe",

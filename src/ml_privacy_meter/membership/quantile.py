@@ -31,8 +31,8 @@ def quantile(
         most: population records that are learned from, at most.
     """
     sign = getattr(signal, "sign", 1)
-    seen, known = (sign * s.target for s in (view.signals(signal), view.population_signals(signal)))
-    features, learned_from = view.signals(given).target, view.population_signals(given).target
+    seen, known = (sign * view.of_target(signal, population=public) for public in (False, True))
+    features, learned_from = (view.of_target(given, population=public) for public in (False, True))
     rows = torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:most]
     low, middle, high = (
         torch.from_numpy(_expected(learned_from[rows].numpy(), known[rows].numpy(), features.numpy(), q, seed))

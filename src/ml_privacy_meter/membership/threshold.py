@@ -19,7 +19,7 @@ def threshold(view: View, *, signal: Signal = loss) -> Float[Tensor, " records"]
     Args:
         signal: one number a record. A signal of your own, without a ``sign``, must be higher for members.
     """
-    return getattr(signal, "sign", 1) * view.signals(signal).target
+    return getattr(signal, "sign", 1) * view.of_target(signal)
 
 
 def gap(view: View) -> Float[Tensor, " records"]:
@@ -30,4 +30,4 @@ def gap(view: View) -> Float[Tensor, " records"]:
     Source: Yeom et al., Privacy Risk in Machine Learning, CSF 2018. Its advantage is the gap in accuracy between
     members and non-members.
     """
-    return view.signals(correct).target
+    return view.of_target(correct)

@@ -12,6 +12,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.types import Model, Reads, Records, Scores, Signal, Signals
 
 Inside = Bool[Tensor, "records models"]
+_NO_POPULATION = "This attack needs a population: decorate it with `needs_population`."
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,17 @@ class View:
         """
         return self._read(signal, queries, self.records, self.inside, self.hidden)
 
+    def of_target(self, signal: Signal, *, population: bool = False) -> Tensor:
+        """``signal`` of the records, or of the population, under the target alone: no reference model is asked."""
+        records = self.population if population else self.records
+        if records is None:
+            raise InputError(_NO_POPULATION)
+        return self.reader.signal(signal, self.target, records)
+
     def population_signals(self, signal: Signal, queries: int = 1) -> Signals:
         """The same of the population."""
         if self.population is None:
-            raise InputError("This attack needs a population: decorate it with `needs_population`.")
+            raise InputError(_NO_POPULATION)
         return self._read(signal, queries, self.population, self.population_inside, None)
 
     def _read(

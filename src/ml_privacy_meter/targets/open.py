@@ -99,7 +99,7 @@ def _set(
     """The opened model with what the user said about it in place of what it says itself."""
     one_of(outputs, ("auto", "logits", "probabilities", "values"), "kind of `outputs`")
     one_of(task, ("auto", "classes", "labels", "regression"), "`task`")
-    before = _named(preprocess, "preprocess") if isinstance(preprocess, str) else preprocess
+    before = named(preprocess, "preprocess") if isinstance(preprocess, str) else preprocess
     return replace(
         opened,
         gives=opened.gives if outputs == "auto" else outputs,
@@ -145,7 +145,7 @@ def _object(model: Any) -> Opened:
 
 
 def _built(name: str, weights: Path | None) -> Opened:
-    factory = _named(name, "model")
+    factory = named(name, "model")
     try:
         with torch.random.fork_rng(devices=[]):  # new weights are drawn, and then overwritten
             model = factory()
@@ -162,7 +162,7 @@ def _built(name: str, weights: Path | None) -> Opened:
     return open_module(model, kind=f"PyTorch module of {name}", content=content)
 
 
-def _named(name: str, setting: str) -> Callable[..., Any]:
+def named(name: str, setting: str) -> Callable[..., Any]:
     """What `package.module:function` names; it may lie in the folder that the user stands in."""
     module, _, attribute = name.partition(":")
     sys.path.insert(0, "")

@@ -27,9 +27,8 @@ def load_outputs(file: str | Path) -> References:
     arrays = _arrays(Path(file))
     kinds = [name for name in ("logits", "probabilities") if name in arrays]
     if len(kinds) != 1 or "inside" not in arrays:
-        raise InputError(
-            f"`{file}` must hold `inside` and either `logits` or `probabilities`, found: {', '.join(arrays) or 'none'}."
-        )
+        found = ", ".join(sorted(arrays)) or "none"
+        raise InputError(f"`{file}` must hold `inside` and either `logits` or `probabilities`, found: {found}.")
     outputs, inside = arrays[kinds[0]], arrays["inside"]
     if outputs.ndim != 3 or outputs.dtype.kind != "f" or not all(outputs.shape):
         raise InputError(
@@ -56,7 +55,7 @@ def load_outputs(file: str | Path) -> References:
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as found:
-            return {name: found[name] for name in ("logits", "probabilities", "inside") if name in found}
+            return {name: found[name] for name in found}
     except FileNotFoundError as error:
         raise InputError(f"There must be an .npz file of reference outputs at `{file}`, found nothing.") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, TypeError, AttributeError) as error:

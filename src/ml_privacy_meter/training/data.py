@@ -1,5 +1,6 @@
 """What reference models are trained on, in one piece in memory, and the way that is fit for it."""
 
+import contextlib
 import copy
 import functools
 import inspect
@@ -17,7 +18,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.records import join
 from ml_privacy_meter.records.scan import batches
 from ml_privacy_meter.targets import Opened, Target, key
-from ml_privacy_meter.targets.open import _named
+from ml_privacy_meter.targets.open import named
 from ml_privacy_meter.targets.pytorch import open_module
 from ml_privacy_meter.targets.reading import tensor_of
 from ml_privacy_meter.targets.target import as_it_answers
@@ -71,7 +72,7 @@ def _by_recipe(recipe: Recipe, sides: list[Records], like: Any) -> tuple[Way, Da
             before=opened.before,
             before_key=opened.before_key,
         )
-    target, *fitted = targets.fit(as_target, sides[0], sides[-1])
+    target, *fitted = _fit(as_target, sides)
     records = fitted[0] if len(sides) == 1 else join(*fitted)
     some = _fed(target, records, slice(0, 32))
     records = _as_trained(target, records, some)
@@ -80,15 +81,23 @@ def _by_recipe(recipe: Recipe, sides: list[Records], like: Any) -> tuple[Way, Da
     known = structure and (as_target.before is None or as_target.before_key)
     content = key.digest(structure, as_target.before_key, str(some.dtype), *settings) if known else ""
     says = f"{type(module).__name__}, trained by a recipe ({', '.join(settings)})"
-    way = ByRecipe(recipe, make, as_target, some.dtype, content, says)
+    way = ByRecipe(recipe, make, target.feed.opened, some.dtype, content, says)
     return way, Data(_all_fed(target, records), _labels(records), _content(records))
+
+
+def _fit(module: Opened, sides: list[Records]) -> tuple[Target, Records, Records]:
+    """A new module beside the records; for labels it is trained to give logits, whatever its first outputs are like."""
+    if module.gives == "auto":
+        with contextlib.suppress(InputError):
+            return targets.fit(replace(module, gives="logits"), sides[0], sides[-1])
+    return targets.fit(module, sides[0], sides[-1])
 
 
 def _builder(recipe: Recipe, like: Opened | None) -> Callable[[int], nn.Module]:
     """seed -> the recipe's module with initial weights."""
     architecture: Any = recipe.architecture
     if isinstance(architecture, str) and architecture != "like-target":
-        architecture = _named(architecture, "architecture")
+        architecture = named(architecture, "architecture")
     if architecture == "like-target":
         if like is None or not isinstance(like.inner, nn.Module):
             found = "no target model" if like is None else like.kind

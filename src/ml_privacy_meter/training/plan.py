@@ -141,7 +141,7 @@ def carry_out(job: Job, *, groups: int | None = None) -> list[Path]:
 
 def _bar(job: Job, done: int) -> tqdm:
     count = job.inside.shape[1]
-    return tqdm(total=count, initial=done, desc="Training reference models", unit="model", leave=False, disable=None)
+    return tqdm(total=count, initial=done, desc="References", unit="model", leave=False, disable=None)
 
 
 def _watch(bar: tqdm, files: dict[int, Path], tasks: list[Task]) -> Progress:

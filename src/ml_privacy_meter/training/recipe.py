@@ -68,11 +68,11 @@ def fresh(module: nn.Module, seed: int) -> nn.Module:
     Raises:
         InputError: some part of the module does not say how it is initialised.
     """
-    name = type(module).__name__
-    if isinstance(module, torch.jit.ScriptModule | fx.GraphModule):
+    programs = [part for part in module.modules() if isinstance(part, torch.jit.ScriptModule | fx.GraphModule)]
+    if programs:
         raise InputError(
-            f"A {name} does not say how its weights were initialised, so no reference model can be made from it. "
-            "Give the recipe a function that builds the model, as `architecture`."
+            f"A {type(programs[0]).__name__} does not say how its weights were initialised, so no reference model can "
+            "be made from it. Give the recipe a function that builds the model, as `architecture`."
         )
     for where, part in module.named_modules():
         held = [*part.parameters(recurse=False), *part.buffers(recurse=False)]

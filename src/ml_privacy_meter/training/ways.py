@@ -187,23 +187,23 @@ class ByRecipe:
 def way_of_function(function: Train | str) -> OneByOne:
     """A user's ``(x, y, seed) -> model``, or its name as "package.module:function"."""
     if isinstance(function, str):
-        from ml_privacy_meter.targets.open import _named
+        from ml_privacy_meter.targets.open import named
 
-        function = _named(function, "train")
+        function = named(function, "train")
     inner, settings = function, {}
     if isinstance(function, functools.partial):
         inner, settings = function.func, dict(function.keywords)
     plain = all(isinstance(value, str | int | float | None) for value in settings.values())
     positional = isinstance(function, functools.partial) and function.args
     content = key.of_function(inner) if plain and not positional else ""
-    module, name = getattr(inner, "__module__", ""), getattr(inner, "__qualname__", type(inner).__name__)
+    module, name = getattr(inner, "__module__", None) or "", getattr(inner, "__qualname__", type(inner).__name__)
     if content:
         content = key.digest(content, repr(sorted(settings.items())))
     file = inspect.getsourcefile(inner) if inspect.isfunction(inner) else None
     if content and file and module != "__main__" and "<" not in name:
         folder = Path(file).resolve().parents[module.count(".") + Path(file).stem.count("__init__")]
-        named = Named(module, name, str(folder))
-        function = functools.partial(named, **settings) if settings else named
+        by_name = Named(module, name, str(folder))
+        function = functools.partial(by_name, **settings) if settings else by_name
     return OneByOne(function, content, f"`{module}:{name}`", VOUCHED | {module.split(".")[0]})
 
 

@@ -1,0 +1,78 @@
+"""One attack, played and measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.findings import Finding, Risk
+from ml_privacy_meter.membership import Attack, MembershipGame, describe
+from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, error, power, tpr_at_fpr
+from ml_privacy_meter.risk.records import Measure, by_group
+from ml_privacy_meter.types import Scores
+
+
+def play(
+    game: MembershipGame,
+    attack: Attack,
+    measures: Sequence[Measure],
+    *,
+    joint: Sequence[Measure] = (),
+    groups: Mapping[str, np.ndarray] | None = None,
+    blind: Scores | None = None,
+) -> Finding:
+    """What the attack finds: its figures, in all and by group. An attack that fails is a finding that says so.
+
+    Args:
+        measures: the figures to take.
+        joint: the same figures at a confidence that is shared out over all that the report holds.
+        groups: columns, in the order of the game's records.
+        blind: scores of an adversary without the model, where it beats chance: its figures are the baselines then.
+    """
+    documented = attack.func if isinstance(attack, partial) else attack
+    says, sees = _docstring(documented.__doc__ or "")
+    for value in attack.keywords.values() if isinstance(attack, partial) else ():
+        if callable(value) and value.__doc__:
+            says += f" Here, {describe(value)}: {_docstring(value.__doc__)[0]}"
+    name = describe(attack)
+    try:
+        scores = game.play(attack)
+    except Exception as failure:  # whatever a stranger's attack raises belongs in the report
+        kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
+        return Finding(name, says, sees, None, failed=f"{kind}{failure}")
+    risks = [measure(scores) for measure in measures]
+    if joint:
+        risks = [replace(r, surely=measure(scores).low) for r, measure in zip(risks, joint, strict=True)]
+    found = by_group(scores, groups or {}, measures)
+    if blind is not None:
+        without = [measure(blind) for measure in measures]
+        risks = _beside(risks, without)
+        found = tuple(replace(group, risks=tuple(_beside(group.risks, without))) for group in found)
+    return Finding(name, says, sees, scores, tuple(risks), found)
+
+
+def _beside(risks: Sequence[Risk], without: Sequence[Risk]) -> list[Risk]:
+    """The risks, with what is reached without the model as their baselines where it is more than chance."""
+    unknown = "what is reached without the model is not resolvable here"
+    return [
+        replace(risk, surely=0.0, note=risk.note or unknown)
+        if blind.value is None
+        else replace(risk, baseline=max(risk.baseline, blind.value))
+        for risk, blind in zip(risks, without, strict=False)
+    ]
+
+
+def measures_of(fpr: Sequence[float], confidence: float) -> list[Measure]:
+    """The figures that every report has; true positive rates at falling false positive rates."""
+    measures: list[Measure] = [partial(auc, confidence=confidence)]
+    measures += [partial(tpr_at_fpr, fpr=rate, confidence=confidence) for rate in sorted(fpr, reverse=True)]
+    return measures + [partial(m, confidence=confidence) for m in (balanced_accuracy, advantage, power, error)]
+
+
+def _docstring(text: str) -> tuple[str, str]:
+    """An attack's first line, and what follows ``Sees:``."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+    sees = [paragraph[6:] for paragraph in paragraphs if paragraph.startswith("Sees: ")]
+    return paragraphs[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."

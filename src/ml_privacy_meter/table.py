@@ -1,0 +1,72 @@
+"""How exposed each record is: the table of an audit."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ml_privacy_meter import signals
+from ml_privacy_meter.findings import Finding
+from ml_privacy_meter.membership import Attack, MembershipGame, marked
+from ml_privacy_meter.rehearsing import Rehearsed
+from ml_privacy_meter.risk import auc
+from ml_privacy_meter.risk.memorization import memorization
+from ml_privacy_meter.risk.records import membership_probability, vulnerability
+from ml_privacy_meter.types import Records, Scores
+
+OWN_COLUMNS = (
+    *("id", "member", "class", "membership_probability", "attack", "score"),
+    *("memorization", "memorization_se", "vulnerability"),
+)
+
+
+def table(
+    everyone: Records,
+    game: MembershipGame,
+    groups: Mapping[str, np.ndarray],
+    findings: Sequence[Finding],
+    attacks: Sequence[Attack],
+    rehearsed: Rehearsed,
+) -> pd.DataFrame:
+    """One row a record: who it is, how exposed it is, and what every attack said of it.
+
+    The probability of membership comes from `stacked` where it was played, whose scores are log-odds; else from the
+    attack that did best in rehearsals, calibrated there; without rehearsals, cross-fitted.
+    """
+    columns: dict[str, Any] = {"id": everyone.id.astype(str), "member": game.member.numpy(), **groups}
+    ran = [(finding, attack) for finding, attack in zip(findings, attacks, strict=True) if not finding.failed]
+    scores = {finding.attack: finding.scores for finding, _ in ran if finding.scores is not None}
+    if not scores:
+        return pd.DataFrame(columns | {"membership_probability": np.nan, "attack": "", "score": np.nan})
+    odds = [place for place, (_, attack) in enumerate(ran) if marked(attack, "gives_log_odds")]
+    found = list(scores.values())
+    if odds:
+        probability, which = found[odds[0]].score.sigmoid(), np.full(len(everyone), odds[0])
+    else:
+        judged = [rehearsed.matched.get(name, scores[name]) for name in scores]
+        probability, which = membership_probability(judged, [finding.rehearsed for finding, _ in ran])
+    columns["membership_probability"] = probability.numpy()
+    columns["attack"] = pd.Categorical.from_codes(which, pd.Index(list(scores)))
+    columns["score"] = np.empty(len(which))
+    for k, one in enumerate(found):
+        columns["score"][which == k] = one.score.numpy()[which == k]
+    columns |= _by_references(game, [finding.rehearsed for finding, _ in ran])
+    return pd.DataFrame(columns | {f"score: {attack}": s.score.numpy() for attack, s in scores.items()})
+
+
+def _by_references(game: MembershipGame, rehearsed: Sequence[tuple[Scores, ...]]) -> dict[str, np.ndarray]:
+    """What reference models tell of each record, whatever the target does."""
+    view, columns = game.view, {}
+    if view.inside is None or not view.inside.any():
+        return {}
+    if not view.records.labels.is_floating_point():
+        seen = view.signals(signals.correct)
+        value, error = memorization(seen.reference, seen.inside)
+        columns = {"memorization": value.numpy(), "memorization_se": error.numpy()}
+    most = max(map(len, rehearsed))
+    if most > 1:
+        whole = [games for games in rehearsed if len(games) == most]
+        of = max(whole, key=lambda games: np.mean([auc(game).value or 0.0 for game in games]))
+        columns["vulnerability"] = vulnerability(of).numpy()
+    return columns
