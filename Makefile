@@ -25,11 +25,13 @@ check: $(VENV)/.check
 	$(BIN)/python -m pytest -q tests/test_house.py
 
 bench: $(VENV)/.test
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out benchmarks/power.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 reproduce: $(VENV)/.test
 	$(BIN)/python examples/cifar10_resnet20.py reproduction
 	for name in location tafeng diabetes; do $(BIN)/python examples/tables.py $$name reproduction || exit 1; done
+	for name in location tafeng diabetes; do $(BIN)/python benchmarks/power.py $$name --store reproduction/store || exit 1; done
+	$(BIN)/python examples/cifar10_references.py reproduction
 
 clean:
 	rm -rf $(VENV) demo reproduction dist build .pytest_cache .mypy_cache .ruff_cache .privacy-meter

@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 
 import ml_privacy_meter as pm
 from ml_privacy_meter.audit import default_attacks
-from ml_privacy_meter.membership import bavaria, lira, rmia
+from ml_privacy_meter.membership import bavaria, lira, rmia, stacked
 
 
 class Scaled(nn.Module):
@@ -75,6 +75,6 @@ if __name__ == "__main__":
     references = pm.References(pool.models[2:], others[member], others[~member], says=pool.says)
     sides = [(x[side], y[side]) for side in (member.numpy(), ~member.numpy())]
     attacks = [*default_attacks(torch.from_numpy(y), references=given.count)]
-    attacks += [partial(attack, queries=2) for attack in (lira, rmia, bavaria)]
+    attacks += [partial(attack, queries=2) for attack in (lira, rmia, bavaria, stacked)]
     report = pm.audit(pool.models[0].open(), *sides, references=references, attacks=attacks, store=store)
     print(report, f"Report: {report.save(here / 'report') / 'index.html'}", sep="\n")

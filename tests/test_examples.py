@@ -36,10 +36,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         sys.stdout.write(done.stdout + done.stderr)
         return done.exit_code
 
-    docs_files.play_two_attacks(monkeypatch)
+    docs_files.play_few_attacks(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(subprocess, "call", call)
     monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.syspath_prepend(str(EXAMPLES))  # where a script lies, Python finds modules by itself
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)  # an example may want one

@@ -20,6 +20,8 @@ from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, rehea
 from ml_privacy_meter.signals.classifier import entropy, log_probability, logit_gap, margin
 from ml_privacy_meter.types import Scores, Signals
 
+MOST = 200_000  # rehearsed answers that are learned from
+
 
 def in_rehearsals(view: View, *, few: int = 2, **settings: Any) -> Iterator[Scores]:
     """`stacked` of the first reference models, each judged by what was learned where others played the target."""
@@ -35,7 +37,7 @@ def in_rehearsals(view: View, *, few: int = 2, **settings: Any) -> Iterator[Scor
 @gives_log_odds
 @rehearsed_by(in_rehearsals)
 def stacked(
-    view: View, *, also: Sequence[Attack] = (), games: int = 16, folds: int = 5, most: int = 200_000, seed: int = 0
+    view: View, *, also: Sequence[Attack] = (), queries: int = 1, games: int = 16, folds: int = 5, seed: int = 0
 ) -> Float[Tensor, " records"]:
     """Log-odds of membership, in nats, if as many members as non-members are asked about.
 
@@ -50,16 +52,16 @@ def stacked(
 
     Args:
         also: further attacks, whose scores are features too.
+        queries: forms in which each record is asked about.
         games: how many reference models play the target, at most.
         folds: parts of the records, each judged by what was learned from the others.
-        most: rehearsed answers that are learned from, at most.
 
     Raises:
         InputError: there are too few reference models for a rehearsal.
     """
-    told = _tell(view, also=also, games=games, folds=folds, most=most, seed=seed)
+    told = _tell(view, also=also, queries=queries, games=games, folds=folds, seed=seed)
     shown = (as_rehearsed(view, played, seed=seed) for played in told.views)
-    judged = torch.stack([_features(one, also) for one in shown], 1)
+    judged = torch.stack([_features(one, also, queries) for one in shown], 1)
     same = view.records is told.views[0].records
     return told.judge(judged, told.fold if same else _folds(judged, folds, seed))
 
@@ -72,7 +74,6 @@ class _Told:
     features: Float[Tensor, "records games features"]
     member: Bool[Tensor, "records games"]
     fold: Int[Tensor, " records"]
-    most: int
     seed: int
 
     def judge(
@@ -84,7 +85,7 @@ class _Told:
         for k in range(int(self.fold.max()) + 1):
             there = self.fold != k
             size = int(there.sum()) * y.shape[1]
-            rows = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))[: self.most]
+            rows = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))[:MOST]
             learned = _learned(x[there].flatten(0, 1)[rows], y[there].flatten()[rows], self.seed)
             at = asked[fold == k]
             if len(at):
@@ -94,12 +95,12 @@ class _Told:
 
 
 def _tell(
-    view: View, *, also: Sequence[Attack] = (), games: int = 16, folds: int = 5, most: int = 200_000, seed: int = 0
+    view: View, *, also: Sequence[Attack] = (), queries: int = 1, games: int = 16, folds: int = 5, seed: int = 0
 ) -> _Told:
     played = [*islice(rehearsals(view), games)]
-    features = torch.stack([_features(game.view, also) for game in played], 1)
+    features = torch.stack([_features(game.view, also, queries) for game in played], 1)
     member = torch.stack([game.member for game in played], 1)
-    return _Told([game.view for game in played], features, member, _folds(features, folds, seed), most, seed)
+    return _Told([game.view for game in played], features, member, _folds(features, folds, seed), seed)
 
 
 def _folds(x: Float[Tensor, "records games features"], folds: int, seed: int) -> Int[Tensor, " records"]:
@@ -110,20 +111,21 @@ def _folds(x: Float[Tensor, "records games features"], folds: int, seed: int) ->
     return fold
 
 
-def _features(view: View, also: Sequence[Attack]) -> Float[Tensor, "records features"]:
-    gap = read(view, logit_gap, attack="stacked")
-    target, labels, sides = gap.target[:, 0], view.records.labels, _sides(gap)
-    columns = [bavaria_scores(gap), target]
+def _features(view: View, also: Sequence[Attack], queries: int) -> Float[Tensor, "records features"]:
+    """What other attacks compute of each record, in the mean over queries; nothing depends on who asks."""
+    gap = read(view, logit_gap, queries, attack="stacked")
+    labels, sides = view.records.labels, _sides(gap)
+    columns = [bavaria_scores(gap), gap.target.mean(1)]
     for side in sides:
-        mean, count = side.mean[:, 0], side.count[:, 0].clamp(min=1)
-        columns += [target - mean, mean, (side.squares[:, 0] / count).sqrt()]
-    ahead = target - torch.stack([side.mean[:, 0] for side in sides]).mean(0)
+        usual = (side.squares / side.count.clamp(min=1)).sqrt()
+        columns += [part.mean(1) for part in (gap.target - side.mean, side.mean, usual)]
+    ahead = (gap.target - torch.stack([side.mean for side in sides]).mean(0)).mean(1)
     columns.append(ahead.mean().expand_as(ahead))
     if not labels.is_floating_point():
-        columns += [_ratio(read(view, log_probability(t), attack="stacked")) for t in (1.0, 2.0)]
+        columns += [_ratio(read(view, log_probability(t), queries, attack="stacked")) for t in (1.0, 2.0)]
         for signal in (entropy, margin):
-            seen = read(view, signal, attack="stacked")
-            columns.append((seen.target - moments(seen, trained=False).mean)[:, 0])
+            seen = read(view, signal, queries, attack="stacked")
+            columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
     if labels.dtype == torch.int64:
         columns.append(_mean_of_class(ahead, labels))
     return torch.stack([*columns, *(attack(view) for attack in also)], 1).float()
@@ -138,7 +140,7 @@ def _ratio(seen: Signals) -> Float[Tensor, " records"]:
     """Log of the target's probability over the mean of both sides' mean probabilities: see `rmia`."""
     sides = _sides(Signals(seen.target.exp(), seen.reference.exp(), seen.inside))
     expected = torch.stack([side.mean for side in sides]).mean(0)
-    return (seen.target - expected.clamp(min=torch.finfo(torch.float64).tiny).log())[:, 0]
+    return (seen.target - expected.clamp(min=torch.finfo(torch.float64).tiny).log()).mean(1)
 
 
 def _mean_of_class(values: Float[Tensor, " records"], labels: Int[Tensor, " records"]) -> Float[Tensor, " records"]:
