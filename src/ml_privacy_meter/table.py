@@ -42,7 +42,8 @@ def table(
     odds = [place for place, (_, attack) in enumerate(ran) if marked(attack, "gives_log_odds")]
     found = list(scores.values())
     if odds:
-        probability, which = found[odds[0]].score.sigmoid(), np.full(len(everyone), odds[0])
+        best = max(odds, key=lambda place: _mean_auc(ran[place][0].rehearsed))
+        probability, which = found[best].score.sigmoid(), np.full(len(everyone), best)
     else:
         judged = [rehearsed.matched.get(name, scores[name]) for name in scores]
         probability, which = membership_probability(judged, [finding.rehearsed for finding, _ in ran])
@@ -67,6 +68,10 @@ def _by_references(game: MembershipGame, rehearsed: Sequence[tuple[Scores, ...]]
     most = max(map(len, rehearsed))
     if most > 1:
         whole = [games for games in rehearsed if len(games) == most]
-        of = max(whole, key=lambda games: np.mean([auc(game).value or 0.0 for game in games]))
+        of = max(whole, key=_mean_auc)
         columns["vulnerability"] = vulnerability(of).numpy()
     return columns
+
+
+def _mean_auc(games: Sequence[Scores]) -> float:
+    return float(np.mean([auc(game).value or 0.0 for game in games])) if games else 0.0
