@@ -110,13 +110,17 @@ def audit(
     findings = tuple(told(finding, rehearsed) for finding in findings)
     records = table(case.everyone, game, groups, findings, attacks, rehearsed)
     probability = torch.tensor(records["membership_probability"].to_numpy())
+    calibration = reliability(probability, case.member) if probability.isfinite().all() else None
+    found = _checks(case, game, findings, without_model, confidence, rehearsed)
+    if rehearsed.scores and calibration is not None:
+        found = (*found, checks.calibrated(calibration))
     return Report(
         findings=findings,
-        checks=_checks(case, game, findings, without_model, confidence, rehearsed),
+        checks=found,
         records=records,
         about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=fpr)
         | _about_references(references, chosen),
-        calibration=reliability(probability, case.member) if probability.isfinite().all() else None,
+        calibration=calibration,
     )
 
 

@@ -66,8 +66,13 @@ def mixed(records: Records, order: np.ndarray) -> Records:
     return replace(taken, x=Mixed(records.x, order), outputs=None, base=None, rows=None, key=key)
 
 
-def prepare(model: Any, members: Any, non_members: Any, *, references: References | None = None, seed: int = 0) -> Case:
+def prepare(model: Any, members: Any, non_members: Any, *, references: Any = None, seed: int = 0) -> Case:
     """The model set beside the records, each looked through once. Errors as for `audit`."""
+    if references is not None and not isinstance(references, References):
+        raise InputError(
+            f"`references` must come from `train_references`, `load_outputs` or `own_references(models, members, "
+            f"non_members)`, which say what each model was trained on; found a {type(references).__name__}."
+        )
     sides = [
         records_room.scan(records_room.as_records(side, name=name), name=name)
         for side, name in ((members, "members"), (non_members, "non-members"))

@@ -57,10 +57,14 @@ def rehearse(game: MembershipGame, attacks: Mapping[str, Attack]) -> Rehearsed:
 def _rehearsed(game: MembershipGame, attacks: Mapping[str, Attack]) -> Rehearsed:
     scores: dict[str, list[Scores]] = {name: [] for name in attacks}
     matched: dict[str, Scores] = {}
+    shown = 0
     failed: dict[str, str] = {}
     count = min(MOST, len(game.view.references))
     with tqdm(total=count * len(attacks), desc="Rehearsing attacks", delay=2, leave=False, disable=None) as bar:
         for number, rehearsal in enumerate(islice(rehearsals(game.view), count)):
+            shown = len(rehearsal.view.references) if number == 0 else shown
+            if len(rehearsal.view.references) != shown:
+                continue  # of an odd last model: its scores are of another scale than those with fewer models
             for name, attack in attacks.items():
                 bar.update()
                 if name in failed or (number >= FEW and marked(attack, "learns")):

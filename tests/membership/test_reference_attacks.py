@@ -19,7 +19,9 @@ from ml_privacy_meter.membership.moments import moments
 from ml_privacy_meter.membership.percentile import percentile, percentile_scores
 from ml_privacy_meter.membership.rmia import log_ratio, rmia, rmia_scores
 from ml_privacy_meter.membership.shadow import shadow, sorted_outputs
+from ml_privacy_meter.membership.stacked import stacked
 from ml_privacy_meter.risk import auc
+from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.classifier import entropy, log_probability, loss, other_classes
 from ml_privacy_meter.types import Signals
 
@@ -308,3 +310,15 @@ def test_shadow_learns_offline_from_a_population_that_trained_the_models(game):
     asked, population = (worlds.records(x[rows], y[rows]) for rows in halves)
     offline = replace(view, records=asked, inside=None, population=population, population_inside=view.inside[halves[1]])
     assert ranked(shadow(offline), game.member[halves[0]]) > 0.6
+
+
+@pytest.mark.parametrize("share", [0.25, 0.75])
+def test_log_odds_of_stacked_are_those_of_even_odds_whatever_share_trained_a_reference(share):
+    x, y, _ = worlds.draw(3)
+    rng = torch.Generator().manual_seed(0)
+    inside = torch.rand(len(y), 8, generator=rng) < share
+    models = tuple(worlds.overfitted(x[i], y[i]) for i in inside.T)
+    member = torch.rand(len(y), generator=rng) < share
+    view = View(worlds.overfitted(x[member], y[member]), worlds.records(x, y), Reader(Store()), models, inside)
+    probability = stacked(view).sigmoid()
+    assert (probability[member].mean() + probability[~member].mean()) / 2 == pytest.approx(0.5, abs=0.06)

@@ -6,6 +6,7 @@ import torch
 import worlds
 
 from ml_privacy_meter.risk import checks
+from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.types import Scores
 
 MEMBER = torch.arange(1000) < 500
@@ -164,3 +165,14 @@ def test_public_records_that_are_audited_too_are_counted_and_named():
     assert "2 of 100" in check.says
     assert check.ids == ("a = x", "a = y", "b = y")
     assert checks.public_apart([("a", "x"), ("b", "y")], 20).voids
+
+
+def test_probabilities_that_do_not_hold_for_the_target_are_told():
+    rng = torch.Generator().manual_seed(0)
+    p = torch.rand(4_000, generator=rng, dtype=torch.float64)
+    right = torch.rand(4_000, generator=rng) < p
+    assert checks.calibrated(reliability(p, right)).passed
+    told = checks.calibrated(reliability(p.sqrt(), right))
+    assert not told.passed
+    assert not told.voids
+    assert "does not behave like the reference models" in told.says

@@ -90,7 +90,8 @@ class _Told:
             at = asked[fold == k]
             if len(at):
                 odds = torch.from_numpy(learned.decision_function(at.flatten(0, 1).numpy()))
-                score[fold == k] = odds.view(at.shape[:2]).mean(1)
+                uneven = y[there].double().mean().logit()  # where models were trained on more or less than half
+                score[fold == k] = odds.view(at.shape[:2]).mean(1) - uneven
         return score
 
 

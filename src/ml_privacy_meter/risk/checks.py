@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ml_privacy_meter.findings import Check, Risk
+from ml_privacy_meter.findings import Calibration, Check, Risk
 from ml_privacy_meter.risk.intervals import difference, wilson
 from ml_privacy_meter.risk.roc import FEWEST, auc
 from ml_privacy_meter.types import Scores
@@ -159,6 +159,20 @@ def better_on_members(right: Float[Tensor, " records"], member: Bool[Tensor, " r
         " That is not how a model treats its training records. Are the sets swapped, or the labels in another order?"
     )
     return Check(name, False, said, voids=True)
+
+
+def calibrated(found: Calibration) -> Check:
+    """Fails where membership probabilities of rehearsals lie farther beside the truth than luck puts them."""
+    name = "Do the membership probabilities hold for this target?"
+    said = f"They lie {found.error:.3f} beside the shares of members; exactly right ones would by {found.luck:.3f}."
+    if found.error <= 3 * found.luck + 0.02:
+        return Check(name, True, said)
+    why = (
+        " The target does not behave like the reference models when they take its place: it was trained on another "
+        "number of records, in another way, or not on these members. Do not read probabilities, thresholds carried "
+        "over and the choice of the strongest attack as they stand."
+    )
+    return Check(name, False, said + why)
 
 
 def varied_scores(attack: str, scores: Scores) -> Check:

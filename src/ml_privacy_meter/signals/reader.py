@@ -119,7 +119,8 @@ class Reader:
         """
         if hasattr(model, "load"):
             loaded: torch.nn.Module = model.load()
-            return loaded.to(self.device)
+            away = {t.device.type for t in _tensors(loaded)} - {self.device.type}
+            return copy.deepcopy(loaded).to(self.device) if away else loaded
         if not isinstance(model, torch.nn.Module):
             return model
         if {t.device.type for t in _tensors(model)} <= {self.device.type}:

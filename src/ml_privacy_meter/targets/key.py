@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import torch
@@ -48,6 +49,8 @@ def of_module(module: nn.Module) -> str:
     """A hash of a module, with the settings that its parts hold; empty where one is more than words can say."""
     usual, said = vars(nn.Module()).keys(), []
     for part in module.modules():
+        if not (type(part).__module__.startswith("torch.") or _seen(type(part))):
+            return ""
         for name, value in sorted((name, value) for name, value in vars(part).items() if name not in usual):
             plain = _plain(value)
             if plain is None:
@@ -91,7 +94,23 @@ def of_function(function: Callable[..., Any]) -> str:
     file = inspect.getsourcefile(function)
     if file is None or not Path(file).is_file():
         return ""
+    if function.__code__ not in _codes(compile(Path(file).read_bytes(), file, "exec", dont_inherit=True)):
+        return ""  # the file was changed since it was imported
     return digest(of_files(Path(file)), function.__qualname__, str(function.__code__.co_firstlineno))
+
+
+def _codes(code: CodeType) -> list[CodeType]:
+    """Of all functions in this code."""
+    inner = [const for const in code.co_consts if isinstance(const, CodeType)]
+    return [code, *(found for const in inner for found in _codes(const))]
+
+
+def _seen(kind: type) -> bool:
+    """Whether there is a text of this class: none was kept of one that was typed at a prompt."""
+    try:
+        return bool(inspect.getsource(kind))
+    except (OSError, TypeError):
+        return False
 
 
 def _source(kind: Any) -> bytes:

@@ -82,7 +82,13 @@ def fresh(module: nn.Module, seed: int) -> nn.Module:
                 f"{f'`{where}`, ' if where else ''}a {type(part).__name__}, has none. "
                 "Give the recipe a function that builds the model, as `architecture`."
             )
-    return from_factory(lambda: _anew(copy.deepcopy(module)), seed)
+    frozen = [name for name, weight in module.named_parameters() if not weight.requires_grad]
+    if 0 < len(frozen) < len([*module.parameters()]):
+        raise InputError(
+            f"Frozen weights were not trained on these records, and a copy initialised anew would lack what they hold;"
+            f" found: {', '.join(frozen)[:200]}. Give the recipe a function that builds it, as `architecture`."
+        )
+    return from_factory(lambda: _anew(copy.deepcopy(module).requires_grad_(True)), seed)
 
 
 def from_factory(factory: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -202,6 +202,9 @@ def _job(
     like: Any,
 ) -> tuple[Job, list[Records | None]]:
     """What is to be done, and the members, non-members and public records as far as they are there."""
+    for name, least, found in (("count", 1, count), ("seed", 0, seed), ("workers", 1, workers)):
+        if (name, found) != ("workers", None) and (not isinstance(found, int) or found is True or found < least):
+            raise InputError(f"`{name}` must be a whole number of at least {least}, found {found!r}.")
     check_engine(engine, workers)
     if public is None and (members is None or non_members is None):
         raise InputError("Reference models are trained on members and non-members, or on `public` records. Give them.")
