@@ -244,12 +244,12 @@ def test_records_that_the_models_were_not_trained_from_are_refused():
         ({"train": 3}, "function .x, y, seed. -> model"),
         ({"train": LogisticRegression}, "function .x, y, seed. -> model"),
         ({"train": "nowhere:train"}, "`nowhere:train` cannot be imported"),
-        ({"count": 0}, "1 model"),
-        ({"seed": -1}, "a seed of 0"),
+        ({"count": 0}, "`count` must be a whole number of at least 1"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0"),
         ({"members": None}, "members and non-members, or on `public`"),
         ({"engine": "joblip"}, "Did you mean `joblib`"),
         ({"workers": 2}, 'engine="joblib"'),
-        ({"engine": "joblib", "workers": 0}, "`workers` must lie between 0"),
+        ({"engine": "joblib", "workers": 0}, "`workers` must be a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(settings, says):
