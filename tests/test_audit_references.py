@@ -21,6 +21,8 @@ from torch import nn
 from training.makers import my_training
 
 import ml_privacy_meter as pm
+from ml_privacy_meter import InputError, membership
+from ml_privacy_meter.case import prepare
 from ml_privacy_meter.membership import bavaria, difference, lira, rmia, stacked, threshold
 from ml_privacy_meter.risk.calibration import reliability
 
@@ -387,3 +389,29 @@ def test_regression_and_several_labels_have_their_attacks(world, quick):
         assert not report.failed, report.failed
         assert attacks <= set(report.risks)
         assert "rmia" not in report.risks
+
+
+def test_an_audit_says_when_rehearsals_do_not_hold_for_its_target(report, quick):
+    question = "Do the membership probabilities hold for this target?"
+    assert check(report, question).passed
+    blank = reference_worlds.blank(n=400)
+    found = pm.audit(blank.target, *blank.sides, references=blank.references(blank.halves(8)), attacks=[bavaria])
+    assert not check(found, question).passed
+
+
+def test_probabilities_come_from_the_log_odds_that_did_best_in_rehearsals(world, own):
+    @membership.gives_log_odds
+    def told_nothing(view):
+        return torch.zeros(len(view.records)) + 0.1 * torch.arange(len(view.records)).sin()
+
+    @membership.gives_log_odds
+    def told(view):
+        return bavaria(view)
+
+    found = pm.audit(world.target, *world.sides, references=own, attacks=[told_nothing, told])
+    assert set(found.records["attack"]) == {"told"}
+
+
+def test_models_without_what_they_were_trained_on_are_refused_with_what_to_do(world):
+    with pytest.raises(InputError, match="own_references"):
+        prepare(world.target, *world.sides, references=[world.target])

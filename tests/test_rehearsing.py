@@ -1,5 +1,6 @@
 """Attacks in rehearsals: the same ones for all, those that learn in few, and failures that cost no other."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -7,8 +8,11 @@ import torch
 import worlds
 
 from ml_privacy_meter import InputError
+from ml_privacy_meter.findings import Finding
 from ml_privacy_meter.membership import View, bavaria, learns, rehearsed_by, stacked, threshold
-from ml_privacy_meter.rehearsing import FEW, Rehearsed, rehearse
+from ml_privacy_meter.rehearsing import FEW, Rehearsed, rehearse, with_rehearsals
+from ml_privacy_meter.risk import auc
+from ml_privacy_meter.signals import loss
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +104,32 @@ def test_an_interruption_is_none_of_these_failures(game):
 
     with pytest.raises(KeyboardInterrupt):
         rehearse(game, {"interrupted": interrupted})
+
+
+def shown(view: View):
+    """As many as there are reference models for a record, and the target's loss, by which records differ."""
+    return view.signals(loss).reference.shape[1] + view.of_target(loss).sigmoid() / 2
+
+
+def number(scores) -> set[int]:
+    return set(scores.score.int().tolist())
+
+
+@pytest.mark.parametrize("models", [4, 5, 6])
+def test_the_target_is_judged_with_as_many_reference_models_as_in_every_rehearsal_that_counts(models):
+    """What is set in rehearsals holds for scores of one scale; an odd last model has one reference more than others."""
+    found = rehearse(worlds.leaky(models=models), {"shown": shown})
+    pairs = models // 2 * 2
+    least = models - 2
+    assert [number(one) for one in found.scores["shown"]] == [{least}] * pairs
+    assert number(found.matched["shown"]) == {least}
+
+
+def test_a_chosen_figure_is_corrected_for_the_number_of_figures_alone(game):
+    scores = game.play(bavaria)
+    risk = replace(auc(scores), surely=auc(scores, confidence=0.9999).low)
+    finding = Finding("a", "", "", scores, (risk,))
+    told = partial(with_rehearsals, alone=[partial(auc, confidence=0.99)], fpr=[0.1], confidence=0.95)
+    rehearsed = rehearse(game, {"a": bavaria})
+    assert told(finding, rehearsed, chosen={"AUC": "a"}).risks[0].surely == auc(scores, confidence=0.99).low
+    assert told(finding, rehearsed, chosen={"AUC": "b"}).risks[0].surely == risk.surely

@@ -143,3 +143,13 @@ def test_an_attack_is_described_by_its_settings():
 
     assert describe(partial(membership.threshold, signal=entropy)) == "threshold(signal=entropy)"
     assert describe(membership.gap) == "gap"
+
+
+@pytest.mark.parametrize("attack", [row[0] for row in attacks.ATTACKS if not row[3]], ids=describe)
+def test_an_attack_without_reference_models_asks_none(attack):
+    def refuses(x):
+        raise AssertionError("a reference model was asked")
+
+    game = leaky()
+    population = worlds.records(*worlds.draw(5)[:2])
+    attack(replace(game.view, references=(refuses,), inside=game.member[:, None], population=population))

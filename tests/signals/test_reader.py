@@ -216,3 +216,18 @@ def test_a_torn_row_at_the_end_is_read_again(model, records, tmp_path):
     (file,) = tmp_path.glob("*.rows")
     file.write_bytes(file.read_bytes()[: 500 * 12 + 5])
     assert torch.equal(Reader(Store(tmp_path)).signal(signals.loss, model, records), whole)
+
+
+def test_a_model_that_is_loaded_when_asked_is_not_moved_where_it_is_held():
+    class Loaded:
+        model = torch.nn.Linear(2, 2)
+
+        def load(self):
+            return self.model
+
+        def __call__(self, x):
+            return self.model(x)
+
+    reader = Reader(Store(), device="meta")
+    assert reader._here(Loaded()).weight.device.type == "meta"
+    assert Loaded.model.weight.device.type == "cpu"
