@@ -126,16 +126,16 @@ def compare(contestants: dict, rounds: int) -> None:
 
 def speed_mlp(data: Path, rounds: int) -> None:
     x, y = location(data)
-    inside, recipe = halves(len(x), 16), Recipe(epochs=5, batch_size=64)
+    inside, recipe = halves(len(x), 16), Recipe(epochs=10, batch_size=64)
     setting = (recipe, mlp, x, y, inside)
     contestants = {
         name: lambda p=precision: fit_models(
-            Recipe(epochs=5, batch_size=64, precision=p), lambda seed: from_factory(mlp, seed), x, y, inside, range(16)
+            Recipe(epochs=10, batch_size=64, precision=p), lambda seed: from_factory(mlp, seed), x, y, inside, range(16)
         )
         for name, precision in (("together", "auto"), ("together, float32", "fp32"))
     }
     contestants |= {"plain loop": lambda: plain(*setting), "DataLoader, 2 workers": lambda: loaded(*setting)}
-    print("16 networks of linear layers, 2,000 records each, 5 epochs")
+    print("16 networks of linear layers, 2,000 records each, 10 epochs")
     compare(contestants, rounds)
 
 

@@ -1,3 +1,4 @@
+import threading
 from functools import partial
 
 import pytest
@@ -9,6 +10,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.training import batched, fit
 from ml_privacy_meter.training.fit import fit_models, models_at_once
 from ml_privacy_meter.training.recipe import Recipe, fresh, from_factory
+from ml_privacy_meter.training.side import side_by_side
 
 RNG = Generator().manual_seed(0)
 X = torch.randn(120, 12, generator=RNG)
@@ -108,8 +110,16 @@ WORLDS = {
 }
 
 
+@pytest.fixture
+def cores():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("world", WORLDS)
-def test_models_come_out_as_each_does_alone(world, monkeypatch):
+def test_models_come_out_as_each_does_alone(world, cores, monkeypatch):
+    cores(1)
     make, x, y, settings = WORLDS[world]
     recipe = Recipe(**{"precision": "fp32", "epochs": 3, "batch_size": 16, **settings})
     common = {"feed": pixels} if x is IMAGES else {}
@@ -119,6 +129,58 @@ def test_models_come_out_as_each_does_alone(world, monkeypatch):
     start = [builder(make)(seed).state_dict() for seed in SEEDS]
     assert largest_difference(together, start) > 0.01
     assert largest_difference(together, alone) < (5e-3 if recipe.precision == "bf16" else 1e-5)
+
+
+@pytest.mark.parametrize("make", [dropout, convolutional])
+def test_models_side_by_side_come_out_as_one_after_another(make, cores, monkeypatch):
+    recipe = Recipe(epochs=3, batch_size=16, precision="fp32", lr=0.01)
+    x, common = (IMAGES, {"feed": pixels}) if make is convolutional else (X, {})
+    cores(1)
+    alone = [fit_models(recipe, builder(make), x, Y, INSIDE[:, [j]], [s], **common)[0] for j, s in enumerate(SEEDS)]
+    threads = set()
+    train = fit._train
+    monkeypatch.setattr(fit, "_train", lambda *args: threads.add(threading.get_ident()) or train(*args))
+    cores(2)
+    beside = fit_models(recipe, builder(make), x, Y, INSIDE, SEEDS, _at_once=3 if make is dropout else 2, **common)
+    assert len(threads) == (2 if make is dropout else 3)  # the third convolutional one is by itself
+    assert torch.get_num_threads() == 2
+    assert largest_difference(beside, alone) < 1e-5
+
+
+def test_what_draws_from_the_random_numbers_that_threads_share_is_trained_one_after_another(cores):
+    def make():
+        return nn.Sequential(nn.Linear(12, 8), nn.RReLU(), nn.Linear(8, 4))
+
+    recipe, runs = Recipe(epochs=3, batch_size=16), []
+    for many in (1, 2):
+        cores(many)
+        runs.append(fit_models(recipe, builder(make), X, Y, INSIDE, SEEDS))
+    assert largest_difference(*runs) < 1e-5
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_trainings_side_by_side_are_stopped(error, cores):
+    def interrupt(share):
+        raise error
+
+    running = threading.active_count()
+    cores(2)
+    with pytest.raises(error):
+        fit_models(Recipe(epochs=10**6), builder(dropout), X, Y, INSIDE, SEEDS, progress=interrupt)
+    assert threading.active_count() == running
+    assert torch.get_num_threads() == 2
+
+
+def test_one_of_those_side_by_side_that_fails_stops_the_others():
+    def fail(report):
+        raise InputError("no")
+
+    def go_on(report):
+        while True:
+            report(0.5)
+
+    with pytest.raises(InputError, match="no"):
+        side_by_side([go_on, fail], lambda share: None)
 
 
 def test_training_sets_may_differ_in_size():
@@ -188,15 +250,14 @@ def test_a_model_learns_its_own_records():
         assert right[INSIDE[:, j]].double().mean() > right[~INSIDE[:, j]].double().mean() + 0.3
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
-def test_progress_rises_to_one(at_once):
-    told = []
-    fit_models(
-        Recipe(epochs=2, batch_size=30), builder(dropout), X, Y, INSIDE, SEEDS, progress=told.append, _at_once=at_once
-    )
+@pytest.mark.parametrize(("at_once", "threads", "least"), [(1, 1, 4), (3, 1, 4), (2, 2, 1)])
+def test_progress_rises_to_one(at_once, threads, least, cores):
+    told, recipe = [], Recipe(epochs=2, batch_size=30)
+    cores(threads)
+    fit_models(recipe, builder(dropout), X, Y, INSIDE, SEEDS, progress=told.append, _at_once=at_once)
     assert told == sorted(told)
     assert told[-1] == pytest.approx(1)
-    assert len(told) >= 4
+    assert len(told) >= least
 
 
 def test_weights_that_are_no_longer_finite_are_refused():
@@ -209,13 +270,15 @@ def test_a_model_without_records_is_refused():
         fit_models(Recipe(), builder(dropout), X, Y, halves(60, 0, 60), SEEDS)
 
 
-def test_networks_of_linear_layers_share_a_processor_and_others_do_not():
+@pytest.mark.parametrize("cores", [1, 2])
+def test_networks_of_linear_layers_share_a_core_and_others_have_their_own(cores, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     at_once = partial(models_at_once, Recipe(), x=X, device="cpu")
     assert at_once(dropout()) == fit.MOST
     assert at_once(nn.Sequential(nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 256))) == 21
-    assert at_once(nn.Linear(10_000, 1_000)) == 1
-    assert at_once(convolutional()) == 1
-    assert at_once(nn.LSTM(12, 4)) == 1
+    assert at_once(nn.Linear(10_000, 1_000)) == cores
+    assert at_once(convolutional()) == cores
+    assert at_once(nn.LSTM(12, 4)) == cores
 
 
 def test_views_that_lead_back_are_not_recorded():

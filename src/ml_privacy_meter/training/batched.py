@@ -1,5 +1,6 @@
 """Models of one architecture as one: their weights stacked, their batches computed together."""
 
+import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -13,6 +14,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
+
+from ml_privacy_meter.training.pooling import max_pool2d, pool_first
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -82,6 +85,7 @@ class Stack:
 def stack(modules: Sequence[nn.Module], generators: Sequence[Generator], *, device: torch.device, low: bool) -> Stack:
     """These modules, which are of one architecture, as one; ``low``: products in bfloat16."""
     first = modules[0].train()
+    pool_first(first)
     turned = weights_of(first, (nn.Linear,), ("weight",)) if len(modules) > 1 else set()
     held: dict[str, list[Tensor]] = {}
     for module in modules:
@@ -117,7 +121,7 @@ def alone(stack: Stack, loss: Loss) -> Gradients:
     def gradients(x: Tensor, y: Tensor) -> list[Tensor | None]:
         state = {name: value.squeeze(0) for name, value in stack.state.items()}
         with _precision(stack, x):
-            answer = _answer(stack.module, state, channels_last(x.squeeze(0)), _Layers(drop))
+            answer = _answer(stack.module, state, channels_last(x.squeeze(0)), _Layers(drop, ALONE))
         return _gradients(stack, stack.state, loss(answer.unsqueeze(0), y))
 
     return gradients
@@ -152,6 +156,20 @@ def batchable(stack: Stack, loss: Loss, x: Tensor, y: Tensor, graphs: Graphs) ->
         except Exception:
             return False
     return True
+
+
+def draws(stack: Stack, x: Tensor) -> bool:
+    """Whether this one model draws random numbers other than dropout's, of which all threads have but one source."""
+    device = [x.device] if x.is_cuda else []
+    state = {name: value.squeeze(0) for name, value in _copies(stack).items()}
+    with torch.random.fork_rng(devices=device), torch.no_grad(), _precision(stack, x):
+        before = _sources(device)
+        _answer(copy.deepcopy(stack.module), state, channels_last(x.squeeze(0)), _Layers(lambda x, p: x, ALONE))
+        return any(not torch.equal(a, b) for a, b in zip(before, _sources(device), strict=True))
+
+
+def _sources(devices: Sequence[torch.device]) -> list[Tensor]:
+    return [torch.get_rng_state(), *map(torch.cuda.get_rng_state, devices)]
 
 
 def _record(stack: Stack, loss: Loss, x: Tensor, y: Tensor) -> tuple[Callable, list[Masked]]:
@@ -275,4 +293,5 @@ def _batch_norm(x: Tensor, *rest: Any, **named: Any) -> Tensor:
     return F.batch_norm(x.float(), *rest, **named).to(x.dtype)
 
 
+ALONE: dict[Callable, Callable] = {F.max_pool2d: max_pool2d}
 BATCHED: dict[Callable, Callable] = {F.linear: partial(_Together.apply, _linear), F.batch_norm: _batch_norm}

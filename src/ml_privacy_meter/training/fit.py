@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,8 +14,19 @@ from torch import Generator, Tensor, nn
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.training.augment import augmented
-from ml_privacy_meter.training.batched import Gradients, Graphs, Stack, alone, batchable, stack, together, weights_of
+from ml_privacy_meter.training.batched import (
+    Gradients,
+    Graphs,
+    Stack,
+    alone,
+    batchable,
+    draws,
+    stack,
+    together,
+    weights_of,
+)
 from ml_privacy_meter.training.recipe import Recipe
+from ml_privacy_meter.training.side import side_by_side, sides
 
 State = dict[str, Tensor]
 
@@ -98,14 +110,14 @@ def models_at_once(
 ) -> int:
     """How many models of this architecture train fastest together on the device.
 
-    On a CPU: networks of linear layers, up to a size; all others gain nothing.
+    On a CPU: networks of linear layers, up to a size; of all others, one for each core.
     On a GPU: as many as half of its memory holds.
     """
     on, weights = device_of(device), sum(p.numel() for p in module.parameters())
     if on.type == "cpu":
         linear = weights_of(module, (nn.Linear,), ("weight", "bias"))
         together = all(name in linear for name, _ in module.named_parameters())
-        return min(MOST, max(1, LARGEST // (BYTES * weights))) if together else 1
+        return min(MOST, max(sides(on), LARGEST // (BYTES * weights))) if together else sides(on)
     room = torch.cuda.get_device_properties(on).total_memory // 2 - x.nbytes
     each = BYTES * weights + recipe.batch_size * _activations(module, feed(x[:4]))
     return int(min(MOST, max(1, room // each)))
@@ -152,28 +164,72 @@ def _groups(inside: Bool[Tensor, "records models"], at_once: int) -> Iterator[li
             yield part.tolist()
 
 
+@dataclass(frozen=True)
+class _Training:
+    """Models that are trained together, from their initial weights on.
+
+    Args:
+        seed: of a model that is by itself: whatever its module draws at random, beside dropout, follows from it.
+    """
+
+    job: _Job
+    models: Stack
+    rows: Int[Tensor, "models size"]
+    generators: Sequence[Generator]
+    seed: int | None
+
+    def __call__(self, report: Callable[[float], None]) -> list[State]:
+        """The trained state of each model."""
+        gradients = together(self.models, _loss, self.job.graphs) if self.seed is None else alone(self.models, _loss)
+        _train(self.job, self.models, gradients, self.rows, self.generators, report)
+        if not all(weight.isfinite().all() for weight in self.models.weights.values()):
+            raise InputError("Training diverged: weights of a reference model are not finite. Choose a smaller `lr`.")
+        return self.models.states()
+
+    def draws(self) -> bool:
+        """Whether it takes random numbers from the source that all threads share."""
+        return self.seed is not None and draws(self.models, _first_batch(self.job, self.rows)[0])
+
+
 def _fit(
     job: _Job, rows: Int[Tensor, "models size"], seeds: Sequence[int], report: Callable[[float], None]
 ) -> list[State]:
-    """The trained state of each model: together where they can be batched, else one after another."""
+    """The trained state of each model."""
+    parts = torch.arange(len(seeds)).tensor_split(min(len(seeds), sides(job.x.device)))
+    works = [work for part in parts for work in _trainings(job, rows[part], [seeds[j] for j in part])]
+    if 1 < len(works) == len(parts) and not any(work.draws() for work in works):
+        return [state for states in side_by_side(works, report) for state in states]
+    found: list[State] = []
+    for done, work in enumerate(works):
+        with _seeded(work.seed, job.x.device):
+            found += work(partial(lambda done, share: report((done + share) / len(works)), done))
+    return found
+
+
+def _trainings(job: _Job, rows: Int[Tensor, "models size"], seeds: Sequence[int]) -> list[_Training]:
+    """One for all models where they can be batched, else one for each."""
     generators = [Generator().manual_seed(seed) for seed in seeds]
     of_dropout = [Generator(job.x.device).manual_seed(int(torch.randint(2**62, (), generator=g))) for g in generators]
     models = stack([job.build(seed) for seed in seeds], of_dropout, device=job.x.device, low=job.low)
     rows = rows.to(job.x.device)
-    if len(seeds) > 1:
-        first = job.batch(rows[:, : _batch_size(job.recipe, rows.shape[1])], [Generator() for _ in seeds])
-        if not batchable(models, _loss, *first, job.graphs):
-            shares = [lambda share, j=j: report((j + share) / len(seeds)) for j in range(len(seeds))]
-            return [_fit(job, rows[[j]], [seed], shares[j])[0] for j, seed in enumerate(seeds)]
-        _train(job, models, together(models, _loss, job.graphs), rows, generators, report)
-    else:
-        # what else a module draws at random follows from its seed as well
-        with torch.random.fork_rng(devices=[job.x.device] if job.x.is_cuda else []):
-            torch.manual_seed(seeds[0])
-            _train(job, models, alone(models, _loss), rows, generators, report)
-    if not all(weight.isfinite().all() for weight in models.weights.values()):
-        raise InputError("Training diverged: weights of a reference model are not finite. Choose a smaller `lr`.")
-    return models.states()
+    if len(seeds) == 1:
+        return [_Training(job, models, rows, generators, seeds[0])]
+    if batchable(models, _loss, *_first_batch(job, rows), job.graphs):
+        return [_Training(job, models, rows, generators, None)]
+    return [work for j, seed in enumerate(seeds) for work in _trainings(job, rows[[j]], [seed])]
+
+
+def _first_batch(job: _Job, rows: Int[Tensor, "models size"]) -> tuple[Tensor, Tensor]:
+    return job.batch(rows[:, : _batch_size(job.recipe, rows.shape[1])], [Generator() for _ in rows])
+
+
+@contextmanager
+def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+    """Within, torch's random numbers follow from the seed, if there is one; after, they go on as they would have."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        if seed is not None:
+            torch.manual_seed(seed)
+        yield
 
 
 def _train(
