@@ -154,6 +154,7 @@ def test_what_draws_from_the_random_numbers_that_threads_share_is_trained_one_af
     recipe, runs = Recipe(epochs=3, batch_size=16), []
     for many in (1, 2):
         cores(many)
+        torch.manual_seed(many)
         runs.append(fit_models(recipe, builder(make), X, Y, INSIDE, SEEDS, _at_once=many))
     assert largest_difference(*runs) < 1e-5
 
