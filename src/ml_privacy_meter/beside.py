@@ -36,23 +36,15 @@ class Beside:
 
 @dataclass(frozen=True)
 class Later:
-    """A reference model that is opened each time it is asked: see `signals.Reader`."""
+    """A reference model that is opened each time it is asked: see `signals.Reader`.
+
+    Args:
+        instead: its own inputs, where the view's records are the target's saved outputs.
+    """
 
     key: str
     load: Callable[[], nn.Module]
-
-    def __call__(self, batch: Any) -> Tensor:
-        answer: Tensor = self.load()(batch)
-        return answer
-
-
-@dataclass(frozen=True)
-class Instead:
-    """The same, where the view's records are the target's saved outputs: it is asked about their own inputs."""
-
-    key: str
-    load: Callable[[], nn.Module]
-    instead: Callable[[Records], Rows]
+    instead: Callable[[Records], Rows] | None = None
 
     def __call__(self, batch: Any) -> Tensor:
         answer: Tensor = self.load()(batch)
@@ -107,7 +99,7 @@ def set_beside(
     models: list[Model] = []
     for number, model in enumerate(references.models):
         key, load = _key(model, opened), partial(fitted, opened, target, model, sides, names=names, number=number)
-        models.append(Instead(key, load, only(features.x)) if saved else Later(key, load))
+        models.append(Later(key, load, only(features.x) if saved else None))
     public = references.public
     if public is not None:
         if saved:

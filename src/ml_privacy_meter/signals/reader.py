@@ -86,7 +86,8 @@ class Reader:
         key = self._key(model, records, signal)
         if key in self._kept:
             return self._kept[key]
-        asked = model.instead(records) if hasattr(model, "instead") else records.x
+        instead = getattr(model, "instead", None)
+        asked = instead(records) if instead else records.x
         model_here, size = self._here(model), self.batch_size or _batch_size(records)
 
         def read(rows: slice | np.ndarray) -> np.ndarray:
