@@ -205,7 +205,7 @@ def _picked_out(document: Document) -> str:
     members = document["about"]["members"]
     low, middle, high, chance = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high", "baseline"))
     return (
-        f"At an error of {_one_in(error)} (other records wrongly taken for training records), “{finding['attack']}” "
+        f"At an error of {one_in(error)} (other records wrongly taken for training records), “{finding['attack']}” "
         f"picks out {middle} [{low}, {high}] of the {members:,} training records in this audit; without the model, "
         f"{chance} would be."
     )
@@ -247,7 +247,8 @@ def _confidence(document: Document) -> str:
     return f"{100 * document['about']['confidence']:.4g}%"
 
 
-def _one_in(fpr: float | None) -> str:
+def one_in(fpr: float | None) -> str:
+    """ "1 in 1,000"."""
     return f"1 in {round(1 / fpr):,}" if fpr else "0"
 
 
