@@ -134,7 +134,7 @@ def test_readme_does_what_it_says(laid_out, monkeypatch, capsys):
     read_page(ROOT / "README.md", laid_out, monkeypatch)
     assert "“" in capsys.readouterr().out  # the verdict names an attack
     files = {path.name for path in (laid_out[0] / "report").iterdir()}
-    assert files == {"index.html", "report.md", "report.json", "records.parquet"}
+    assert files == {"index.html", "report.md", "dpia.md", "report.json", "records.parquet"}
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name != "README.md"], ids=named)

@@ -12,7 +12,7 @@ from report.fakes import fake
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.report import check_folder, folder
 
-OURS = {"report.json", "report.md", "index.html", "records.parquet"}
+OURS = {"report.json", "report.md", "dpia.md", "index.html", "records.parquet"}
 
 
 def content(place: Path) -> dict[str, bytes]:

@@ -57,6 +57,7 @@ def audit(
     device: options.Device = None,
     batch_size: options.BatchSize = None,
     store: options.StoreFolder = None,
+    assessment: options.Assessment = None,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,

@@ -74,6 +74,9 @@ _W = "Run"
 Seed = Annotated[int | None, _option(_W, "NUMBER", "Of everything that is drawn at random; or 0.")]
 Device = Annotated[str | None, _option(_W, "DEVICE", "cpu, cuda, cuda:1 and so on; or a GPU where there is one.")]
 BatchSize = Annotated[int | None, _option(_W, "NUMBER", "Records a batch; or chosen by their size.")]
+Assessment = Annotated[
+    Path | None, _option(_W, "FILE", "TOML with the controller's answers for dpia.md, filled in each time.")
+]
 StoreFolder = Annotated[
     Path | None, _option(_W, "FOLDER", "Keeps what was read off the model; or .privacy-meter.", "--store")
 ]

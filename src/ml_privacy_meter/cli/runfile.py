@@ -15,6 +15,7 @@ from typing import Any
 from ml_privacy_meter import membership, records, signals, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
+from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.report import Report, check_folder
@@ -56,7 +57,7 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
     references = {name: given[f"reference_{name}"] for name in ("count", "train") if given.get(f"reference_{name}")}
     return {
         **({"references": references} if references else {}),
-        **those(["out"]),
+        **those(["out", "assessment"]),
         "model": ({"path": given["model"]} if given.get("model") else {}) | model,
         "members": {"path": str(given["members"]), **columns},
         "non_members": {"path": str(given["non_members"]), **columns},
@@ -71,6 +72,7 @@ def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
     check_settings(settings)
     out = _path(base, settings["out"])
     check_folder(out)
+    answers = answers_from(settings.get("assessment", {}), base)
     run = dict(settings.get("run", {}))
     store = _path(base, run.pop("store", STORE))
     with importable(base):
@@ -96,6 +98,7 @@ def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
             **run,
             **settings.get("figures", {}),
         )
+    report = report.answered(answers) if answers else report
     return report, report.save(out)
 
 
@@ -103,6 +106,7 @@ def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
     """What `audit_from` would train first; None where it trains nothing."""
     check_settings(settings)
     check_folder(_path(base, settings["out"]))
+    answers_from(settings.get("assessment", {}), base)
     run = dict(settings.get("run", {}))
     store = _path(base, run.pop("store", STORE))
     with importable(base):
@@ -148,8 +152,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "run": {name: of_audit[name] for name in RUN},
     }
     for section, given in settings.items():
-        one_of(section, ["out", "attacks", *sections], "section or setting")
-        check_kind(given, str if section == "out" else Mapping[str, Any], f"`{section}`")
+        one_of(section, ["out", "attacks", "assessment", *sections], "section or setting")
+        kinds: dict[str, Any] = {"out": str, "assessment": str | Mapping[str, str]}
+        check_kind(given, kinds.get(section, Mapping[str, Any]), f"`{section}`")
         for name, value in given.items() if section in sections else ():
             kind = sections[section][one_of(name, sections[section], f"setting in [{section}]")]
             check_kind(value, kind, f"`{name}` in [{section}]")

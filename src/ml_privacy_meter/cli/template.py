@@ -53,6 +53,9 @@ $attacks
 fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are $count
 confidence = 0.95                   # of every interval
 
+# [assessment]                      # what only you know of the impact assessment dpia.md, by the names of its blanks
+# purposes = "..."                  # or, in place of the section: assessment = "answers.toml"
+
 [run]
 seed = 0                            # of everything that is drawn at random
 device = "auto"                     # a GPU where there is one

@@ -25,7 +25,8 @@ TITLES = {
 
 def lines(document: Document) -> list[tuple[str, str]]:
     """What was set or counted, and its value; what is known comes first, in a fixed order."""
-    counted = {key: value for key, value in document["about"].items() if key != "strongest"}  # a result, marked by ★
+    shown_elsewhere = ("strongest", "assessment")  # a result, marked by ★; answers in the impact assessment
+    counted = {key: value for key, value in document["about"].items() if key not in shown_elsewhere}
     given = dict(_flat(counted)) | dict(_flat({key: document[key] for key in ASIDE}))
     order = [key for key in TITLES if key in given] + [key for key in given if key not in TITLES]
     return [(TITLES.get(key, _title(key)), _text(key, given[key])) for key in order]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.report.document import SCHEMA
+from ml_privacy_meter.report.seal import intact
 
-FILES = frozenset({"report.json", "report.md", "index.html", "records.parquet"})
+FILES = frozenset({"report.json", "report.md", "dpia.md", "index.html", "records.parquet"})
 
 
 def check_folder(folder: str | Path) -> None:
@@ -69,6 +70,18 @@ def _check_content(target: Path) -> None:
             f"{target} holds {', '.join(sorted(names))}, but no report.json of this program, so it is left "
             "alone. Name a new folder, or an empty one."
         )
+    if "dpia.md" in names and not _untouched(target / "dpia.md"):
+        raise InputError(
+            f"{target / 'dpia.md'} was changed since it was written, and a new report would replace it. Name another "
+            "folder, or move that file out of this one."
+        )
+
+
+def _untouched(path: Path) -> bool:
+    try:
+        return intact(path.read_bytes())
+    except OSError:
+        return False
 
 
 def _is_ours(path: Path) -> bool:

@@ -9,6 +9,7 @@ import vl_convert
 from markupsafe import Markup
 
 from ml_privacy_meter.report import about, charts, glossary, words
+from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
 
 ROWS = 200  # of a table of groups; report.json holds them all
@@ -32,6 +33,7 @@ def page(document: Document) -> str:
         reliability=reliability,
         glossary=glossary.glossary(document),
         about=about.lines(document),
+        assessment=assessment(document),
         specs=_json(specs),
         bundle=_bundle() if specs else "",
     )

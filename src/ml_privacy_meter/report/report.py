@@ -1,7 +1,7 @@
 """The report of an audit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rich.table import Table
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.findings import Calibration, Check, Finding, Risk
 from ml_privacy_meter.report import folder as folders
+from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
 from ml_privacy_meter.report.terminal import table
 from ml_privacy_meter.report.words import count, failing, verdict
@@ -66,15 +67,25 @@ class Report:
         """The attacks that did not run to their end."""
         return tuple(finding for finding in self.findings if finding.failed)
 
+    def answered(self, answers: Mapping[str, str]) -> "Report":
+        """The report with the controller's answers in its impact assessment, by the names of its blanks.
+
+        Raises:
+            InputError: there is no such blank, or an answer is no text.
+        """
+        return replace(self, about={**self.about, "assessment": check_answers(answers)})
+
     def save(self, folder: str | Path) -> Path:
-        """The folder, now with ``report.json``, ``report.md``, ``index.html`` and ``records.parquet``.
+        """The folder, now with ``report.json``, ``report.md``, ``dpia.md``, ``index.html`` and ``records.parquet``.
 
         The folder appears whole or not at all.
 
         Raises:
-            InputError: the folder holds something else than an earlier report; nothing is written then.
+            InputError: the folder holds something else than an earlier report, or one whose ``dpia.md`` was changed
+                since; nothing is written then.
         """
         # The page's libraries take a second to import; who reads the figures in Python need not wait.
+        from ml_privacy_meter.report.dpia import dpia
         from ml_privacy_meter.report.markdown import markdown
         from ml_privacy_meter.report.page import page
 
@@ -83,6 +94,7 @@ class Report:
         files = {
             "report.json": dump(found).encode(),
             "report.md": markdown(found).encode(),
+            "dpia.md": dpia(found).encode(),
             "index.html": page(found).encode(),
             "records.parquet": self.records.reset_index(drop=True).to_parquet(None, index=False),
         }

@@ -1,0 +1,230 @@
+"""A draft of a data protection impact assessment: what the audit knows of it, and blanks for the rest.
+
+It is made of sections with blocks: a text, items, a table or a blank. The page and `dpia.md` show the same ones.
+"""
+
+from ml_privacy_meter.report import evidence, words
+from ml_privacy_meter.report.blanks import BLANKS, blank, filled
+from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.people import people
+
+INTRO = (
+    "A draft to be completed by the controller, in the four parts that Article 35(7) GDPR asks for. The audit has "
+    "filled in what it measured; it knows nothing of what is marked as to be completed. It is no legal advice, and "
+    "does not say whether the processing is lawful or whether the model may be released."
+)
+TOO_FEW = "There are too few records to measure anything: no evidence of a risk, and none that there is no risk."
+MEASURES = (
+    "Training with differential privacy, whose guarantee bounds what any attack of this kind can reach.",
+    "Training that learns less by heart: fewer epochs, more regularisation, a smaller model, more records, duplicates "
+    "removed.",
+    "Leaving out, or treating with special care, the records that are exposed the most (records.parquet ranks them). "
+    "Others may take their place.",
+    "Answers with less detail (a label in place of probabilities, fewer digits). It hampers the attacks that read "
+    "detail, not all attacks.",
+    "Limits on who may ask the model and how often, with records of what is asked; care with its file, since whoever "
+    "holds it can ask without limits.",
+)
+
+
+def assessment(document: Document) -> Document:
+    """What stands at the head (``title``, ``intro``, ``open``, ``warnings``), and the ``sections``."""
+    sections = [_description(document), _necessity(document), *_risks(document), _measures(document)]
+    return {
+        "title": "Data protection impact assessment (draft)",
+        "intro": INTRO,
+        "open": f"{len(BLANKS) - filled(document)} of {len(BLANKS)} blanks are still to be completed.",
+        "void": evidence.void(document),
+        "warnings": _warnings(document),
+        "sections": sections,
+    }
+
+
+def _warnings(document: Document) -> list[Document]:
+    """Why the figures may not be used, or not as they stand; empty where nothing is known against them."""
+    failing, ran = words.failing(document), evidence.ran(document)
+    said = []
+    if evidence.void(document):
+        said.append(
+            _text(
+                "Do not file this draft as it stands: the audit is void. A check has failed on which all of its "
+                "figures hang, so that they measure something else than what the model reveals. They are left out "
+                "here. Mend the cause and run the audit again."
+            )
+        )
+    if not ran:
+        said.append(
+            _text(
+                "No attack ran to its end. This audit is no evidence of a risk, and none that there is no risk. Do not "
+                "file it as an audit of this model."
+            )
+        )
+    if ran and not evidence.resolved(document):
+        said.append(_text(f"{TOO_FEW} Do not file it as an audit of this model."))
+    items = [f"{'Voids the audit' if one['voids'] else 'Failed'}: {one['name']} {one['says']}" for one in failing]
+    items += [
+        f"The attack “{found['attack']}” failed, so that it is not known what it would have found. {found['failed']}"
+        for found in document["findings"]
+        if found["failed"]
+    ]
+    if items and not said:
+        said.append(_text("Read these before the figures, and file them together."))
+    return [*said, _items(items)] if items else said
+
+
+def _description(document: Document) -> Document:
+    about = document["about"]
+    rows = [
+        ("Model", about.get("model")),
+        ("Key of the model", (about.get("keys") or {}).get("model")),
+        ("Training records in the audit", words.count(about["members"], "record")),
+        ("Other records in the audit", words.count(about["non_members"], "record")),
+        ("Reference models, trained for the audit", about.get("reference_models")),
+        ("Attacks played", f"{len(document['findings'])}, of which ran to their end: {len(evidence.ran(document))}"),
+        ("Audited with", f"ML Privacy Meter {about['version']}, seed {about['seed']}"),
+        ("Audited on", document["times"].get("started")),
+    ]
+    table = {
+        "kind": "table",
+        "caption": "What was audited; report.json holds all settings, versions and keys.",
+        "head": ["", ""],
+        "rows": [[title, str(value)] for title, value in rows if value is not None],
+        "numbers": [],
+    }
+    scope = (
+        "What the audit covers: whether somebody who has a record, and sees what the attacks below see, can tell that "
+        "it was among the training records. It covers no other processing of these data, such as collecting them."
+    )
+    asked = ("controller", "reason", "purposes", "data", "people", "access")
+    blocks = [_text(scope), table, *(blank(document, name) for name in asked)]
+    return _section("(a) Description of the processing and its purposes", "Article 35(7)(a) GDPR", blocks)
+
+
+def _necessity(document: Document) -> Document:
+    about, blocks = document["about"], []
+    inside, outside = about.get("member_accuracy"), about.get("non_member_accuracy")
+    if inside is not None and outside is not None and not evidence.void(document):
+        blocks.append(
+            _text(
+                f"The model is right on {inside:.1%} of the training records and on {outside:.1%} of other records. "
+                "What it does better on its training records is of no use for records that it has not seen, which is "
+                "what a model is usually for; it is also what attacks on membership live on. A small difference does "
+                "not mean that nothing is revealed."
+            )
+        )
+    blocks += [blank(document, name) for name in ("legal_basis", "necessity", "rights")]
+    return _section("(b) Necessity and proportionality", "Article 35(7)(b) GDPR", blocks)
+
+
+def _risks(document: Document) -> list[Document]:
+    sections = [_attacks(document)]
+    if evidence.ran(document) and not evidence.void(document):
+        sections += [_people(document), _groups(document)]
+    else:
+        why = "the audit is void" if evidence.void(document) else "no attack ran to its end"
+        missing = f"No figures: {why}. It is not known how many people are at risk, nor which."
+        sections.append(_section("People at risk", "", [_text(missing), blank(document, "groups")]))
+    untested = _items(evidence.untested(document))
+    said = _text("Nothing is known from this audit of the following. That no figure speaks of it is no comfort.")
+    return [*sections, _opinion(document), _section("What was not tested", "", [said, untested])]
+
+
+def _attacks(document: Document) -> Document:
+    said = (
+        "The risk that this audit asks about is membership inference: to learn that a record was used for training. It "
+        "is a risk by itself where membership reveals something, and a sign that more may be learned. The names are "
+        "those of NIST AI 100-2 E2025 (“Adversarial Machine Learning”) and of the ICO’s guidance on AI and data "
+        "protection."
+    )
+    blocks = [_text(said), evidence.played(document), blank(document, "impact"), blank(document, "means")]
+    return _section("(c) Risks to the rights and freedoms of data subjects", "Article 35(7)(c) GDPR", blocks)
+
+
+def _people(document: Document) -> Document:
+    caution = (
+        "Records are counted, not people. The counts are of the training records in this audit; if those were drawn at "
+        "random from all training records, the same shares are to be expected among all."
+    )
+    verdict = words.verdict(document) if evidence.resolved(document) else TOO_FEW
+    said = [verdict, evidence.limits(document), caution]
+    texts = [_text(one) for one in said if one]
+    table = evidence.counts(document)
+    return _section("People at risk", "", [texts[0], *([table] if table["rows"] else []), *texts[1:]])
+
+
+def _groups(document: Document) -> Document:
+    said = (
+        "“Distinctly” means that the interval of a group, widened for the number of groups compared, lies wholly above "
+        "that of all records."
+    )
+    return _section("Groups", "", [_items(evidence.groups(document)), _text(said), blank(document, "groups")])
+
+
+def _opinion(document: Document) -> Document:
+    asked = (
+        "The question of the Opinion (of 17 December 2024), paragraph 43: for a model to be considered anonymous, both "
+        "the likelihood of direct (including probabilistic) extraction of personal data of people whose data were used "
+        "to train it, and the likelihood of obtaining such data from queries, intentionally or not, should be "
+        "insignificant for any data subject, taking into account all the means reasonably likely to be used. An audit "
+        "cannot answer it with yes or no. What it can add:"
+    )
+    return _section(
+        "The question of EDPB Opinion 28/2024",
+        "Recital 26 GDPR",
+        [_text(asked), _items(_answers(document)), blank(document, "anonymity")],
+    )
+
+
+def _answers(document: Document) -> list[str]:
+    ran = evidence.ran(document)
+    if evidence.void(document) or not ran:
+        why = "the audit is void" if evidence.void(document) else "no attack ran to its end"
+        return [f"Nothing: {why}. It gives no figure for this question, in neither direction."]
+    counts = [one["says"] for one in people(document)]
+    exposed = evidence.most_exposed(document)
+    white = any("white-box" in row[2] for row in evidence.played({**document, "findings": ran})["rows"])
+    return [
+        "Of the attacks that paragraph 55 of the Opinion names, membership inference was played; attribute inference, "
+        "exfiltration, regurgitation of training data, model inversion and reconstruction were not. Paragraph 55 also "
+        "says that passing tests can only be evidence for resistance to the attacks that were tested.",
+        *(f"From queries: {one[:1].lower()}{one[1:]}" for one in counts),
+        f"For any data subject, not on average: {exposed or 'no probabilities of single records are known.'}",
+        "Direct extraction, from the parameters of the model: "
+        + ("see the white-box attacks above." if white else "not measured. No attack read them."),
+        f"The means that were assumed: {'; '.join(evidence.sees_of(ran))}. Other means were not tried.",
+        "These figures are what these attacks reached, not the most that can be reached.",
+    ]
+
+
+def _measures(document: Document) -> Document:
+    blocks = [
+        _text("The audit does not know which measures are in place. Those that are commonly considered for this risk:"),
+        _items([*MEASURES]),
+        _text("What a measure does for this model is known only when the changed model has been audited again."),
+    ]
+    ceilings = any(risk["ceiling"] is not None for found in evidence.ran(document) for risk in found["risks"])
+    if ceilings and not evidence.void(document):
+        over = [
+            f"“{found['attack']}”, {risk['name']} {words.figure(risk)}"
+            for found in evidence.ran(document)
+            for risk in found["risks"]
+            if risk["ceiling"] is not None and risk["low"] is not None and risk["low"] > risk["ceiling"]
+        ]
+        said = f"exceeded by {words.listed(over)}: it does not hold, or the audit is wrong" if over else "not refuted"
+        blocks.append(
+            _text(f"The guarantee that is claimed for the training was {said}. Not being refuted is no proof.")
+        )
+    blocks += [blank(document, name) for name in ("measures", "residual", "advice", "review")]
+    return _section("(d) Measures envisaged", "Article 35(7)(d) GDPR", blocks)
+
+
+def _section(title: str, source: str, blocks: list[Document]) -> Document:
+    return {"title": title, "source": source, "blocks": blocks}
+
+
+def _text(said: str) -> Document:
+    return {"kind": "text", "text": said}
+
+
+def _items(said: list[str]) -> Document:
+    return {"kind": "items", "said": said}
