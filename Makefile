@@ -5,7 +5,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench reproduce clean
+.PHONY: demo test check docs bench reproduce clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.core
@@ -19,10 +19,13 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.check
-	$(BIN)/ruff check src tests examples benchmarks
-	$(BIN)/ruff format --check src tests examples benchmarks
+	$(BIN)/ruff check src tests examples benchmarks docs/hooks.py
+	$(BIN)/ruff format --check src tests examples benchmarks docs/hooks.py
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_house.py
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(VENV)/.test
 	for file in $(filter-out benchmarks/power.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
@@ -34,7 +37,7 @@ reproduce: $(VENV)/.test
 	$(BIN)/python examples/cifar10_references.py reproduction
 
 clean:
-	rm -rf $(VENV) demo reproduction dist build .pytest_cache .mypy_cache .ruff_cache .privacy-meter
+	rm -rf $(VENV) demo reproduction site dist build .pytest_cache .mypy_cache .ruff_cache .privacy-meter
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -47,6 +50,9 @@ $(VENV)/.core: $(BIN)/python pyproject.toml
 
 $(VENV)/.test: $(VENV)/.core
 	@$(PIP) --editable '.[test]' && touch $@
+
+$(VENV)/.docs: $(VENV)/.core
+	@$(PIP) --editable '.[docs]' && touch $@
 
 $(VENV)/.check: $(VENV)/.test
 	@$(PIP) --editable '.[check]' && touch $@

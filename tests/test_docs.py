@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import sys
+import textwrap
 import tomllib
 import warnings
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ PAGES = [
 ]
 TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
 REFERENCED = {getattr(attack, "func", attack).__name__ for attack, _, _, models in ATTACKS if models}
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)  # in a list they are indented
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*__array__ implementation:DeprecationWarning")  # Keras' own
 
@@ -45,7 +46,7 @@ class Block:
 
 def blocks(page: Path) -> list[Block]:
     text = TEXT[page]
-    return [Block(f[1], f[2], text[: f.start()].count("\n") + 2) for f in BLOCK.finditer(text)]
+    return [Block(f[2], textwrap.dedent(f[3]), text[: f.start()].count("\n") + 2) for f in BLOCK.finditer(text)]
 
 
 def named(page: Path) -> str:
@@ -168,6 +169,21 @@ def test_every_setting_of_a_run_file_stands_in_the_docs():
     known = {name for part in parts for name in settings_of(part)} | {*SOURCES, *vars(Recipe())}
     missing = {name for name in known - {"attacks"} if not re.search(rf"\b{name}\b", text)}
     assert not missing
+
+
+def test_figures_of_references_are_those_that_were_measured():
+    """How many members `stacked` recognises: told where references are chosen, measured in reproduction."""
+    _, *measured = TEXT[ROOT / "docs" / "reproduction.md"].split("| references | attack |")
+    rows = re.findall(
+        r"^\| (\d+|none)(?: \(`rmia`\))? \| (\d.*) \|$", TEXT[ROOT / "docs" / "choosing-references.md"], re.M
+    )
+    assert [count for count, _ in rows] == ["none", "2", "4", "8", "16", "64"]
+    for count, cells in rows:
+        attack = {"none": "threshold", "2": "rmia"}.get(count, "stacked")
+        for cell, table in zip(cells.split(" | "), measured[:3], strict=True):
+            found = re.search(rf"^\| {count} \| `{attack}` \| ([\d.]+) \([\d.]+\) \| ([\d.]+)", table, re.M)
+            assert found is not None
+            assert cell == f"{100 * float(found[2]):.1f}%, AUC {found[1]}"
 
 
 def test_every_attack_and_signal_stands_in_the_docs():
