@@ -36,8 +36,9 @@ MAY_IMPORT = {
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
     "audit": {*PREPARED, *GAMES, *ROOMS},
+    "gate": {"report", "risk", "_checks"},
     "usage": {"case", *GAMES, "signals", "training"},
-    "cli": {"audit", "case", *GAMES, *ROOMS, "__version__"} - {"findings", "risk"},
+    "cli": {"audit", "case", *GAMES, *ROOMS, "gate", "__version__"} - {"findings", "risk"},
     "__init__": {"audit", "usage", *GAMES, *ROOMS},
 }
 PUBLIC = {

@@ -114,7 +114,7 @@ def test_the_version_is_printed(desk: Desk) -> None:
     assert (said.status, said.out) == (0, f"privacy-meter {ml_privacy_meter.__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("audit",), ("run",), ("init",)])
+@pytest.mark.parametrize("command", [(), ("audit",), ("run",), ("init",), ("gate",)])
 def test_the_help_names_every_option_within_80_columns(desk: Desk, command: tuple[str, ...]) -> None:
     said = desk.run(*command, "--help")
     assert said.status == 0

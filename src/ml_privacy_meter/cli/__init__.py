@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.cli import options, runfile, template
+from ml_privacy_meter.cli import gate, options, runfile, template
 
 app = typer.Typer(
     help="What does a trained model reveal about the records it was trained on?",
@@ -93,7 +93,11 @@ def run(
         if out is not None:
             settings["out"] = str(out.absolute())
         base = file.absolute().parent
-        return _planned(settings, base) if dry_run else _audited(settings, base, quiet, as_json)
+        gate.check_run(settings, file)
+        if dry_run:
+            return _planned(settings, base)
+        status = _audited(settings, base, quiet, as_json)
+        return gate.after_run(settings, file, status, quiet=quiet or as_json)
 
     _do(work, debug)
 
@@ -205,6 +209,9 @@ def _said(problem: BaseException) -> tuple[int, str]:
     if isinstance(problem, OSError):
         return BAD_INPUT, f"Error: The system refuses a file or folder: {problem}."
     return OURS, f"Unexpected error, a fault of this program: {problem!r}."
+
+
+app.command()(gate.command(_do))
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from ml_privacy_meter import membership, records, signals, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
+from ml_privacy_meter.cli import gating
 from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
@@ -150,6 +151,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "references": allowed(),
         "figures": {name: of_audit[name] for name in FIGURES},
         "run": {name: of_audit[name] for name in RUN},
+        "gate": gating.allowed(),
     }
     for section, given in settings.items():
         one_of(section, ["out", "attacks", "assessment", *sections], "section or setting")

@@ -60,6 +60,9 @@ confidence = 0.95                   # of every interval
 seed = 0                            # of everything that is drawn at random
 device = "auto"                     # a GPU where there is one
 store = "$store"            # keeps what was read off the model; delete it when you are done
+
+# [gate]                            # limits; one that is exceeded makes the exit status 1 (docs/gate.md)
+# max = ["AUC<=0.6", "TPR@1%FPR<=5%"]
 """)
 
 
