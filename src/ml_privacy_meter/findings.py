@@ -1,5 +1,6 @@
 """What passes between figures and the report."""
 
+import re
 from dataclasses import dataclass
 
 from ml_privacy_meter.types import Scores
@@ -140,3 +141,9 @@ class Check:
     voids: bool = False
     risk: Risk | None = None
     ids: tuple[str, ...] = ()
+
+
+def fpr_of(name: str) -> float | None:
+    """The false positive rate in a figure's name: 0.01 of "TPR@1%FPR"; None for other figures."""
+    found = re.fullmatch(r"TPR@([\d.]+)%FPR", name)
+    return float(found[1]) / 100 if found else None

@@ -69,7 +69,7 @@ def test_tables_have_captions_and_charts_have_words() -> None:
     assert tags.count("table") == tags.count("caption") > 0
     assert all(attrs.get("scope") for tag, attrs in reader.tags if tag == "th")
     charts = [attrs for _, attrs in reader.tags if "data-chart" in attrs]
-    assert len(charts) == 12
+    assert len(charts) == 14
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in charts)
 
 
@@ -172,7 +172,7 @@ def test_the_page_opens_in_a_browser_without_error_or_request(
     tab, seen = opened(browser, place, viewport={"width": width, "height": 900}, color_scheme=scheme)
     assert seen == []
     assert tab.evaluate("document.documentElement.scrollWidth") == width
-    assert tab.locator("[data-chart] svg").count() == 12
+    assert tab.locator("[data-chart] svg").count() == 14
     ink = tab.evaluate("getComputedStyle(document.querySelector('[data-chart] svg text')).fill")
     assert ink == ("rgb(27, 31, 38)" if scheme == "light" else "rgb(232, 235, 240)")
     tab.close()

@@ -4,7 +4,7 @@ from typing import Any
 from report.fakes import BLANK, LEAKY, failed, fake
 
 from ml_privacy_meter.report import words
-from ml_privacy_meter.report.people import number, people
+from ml_privacy_meter.report.people import people
 
 
 def of(found: list[dict[str, Any]], figure: str) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def test_what_cannot_be_resolved_is_said_to_be_unknown_and_not_to_be_none() -> N
 
 
 def test_less_than_one_record_is_not_rounded_to_none() -> None:
-    assert [number(count) for count in (0.0, 0.02, 0.9, 1.0, 5000.0)] == [
+    assert [words.number(count) for count in (0.0, 0.02, 0.9, 1.0, 5000.0)] == [
         "0", "fewer than 1", "fewer than 1", "1", "5,000"
     ]  # fmt: skip
 
@@ -56,3 +56,9 @@ def test_failed_attacks_pick_nobody_out() -> None:
     document = copy.deepcopy(fake(4000)._document)
     document["findings"][0] |= {"failed": "no memory"}
     assert {one["attack"] for one in people(document)} == {BLANK}
+
+
+def test_counts_of_a_voided_audit_say_so() -> None:
+    one = of(people(fake(400, shifted=True)._document), "TPR@1%FPR")
+    assert one["says"].startswith("Taken at face value, though a check has failed on which it hangs: At an error of")
+    assert not of(people(fake(400)._document), "TPR@1%FPR")["voided"]

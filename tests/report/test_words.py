@@ -196,7 +196,7 @@ def chosen_and_not(*, low: float, surely: float) -> dict[str, Any]:
 
 def test_the_verdict_rests_on_the_attack_that_was_chosen_on_reference_models() -> None:
     said = words.verdict(chosen_and_not(low=0.55, surely=0.53))
-    assert "the attack “a” (of 2; chosen on reference models, so its figure needs no correction for" in said
+    assert "the attack “a” (of 2; chosen on reference models, not for its result here)" in said
     assert "“b”" not in said
 
 

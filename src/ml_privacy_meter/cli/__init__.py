@@ -89,14 +89,14 @@ def run(
     """
 
     def work() -> int:
-        settings = runfile.read(file)
+        settings, written = runfile.read(file), runfile.read(file, expand=False)
         if out is not None:
-            settings["out"] = str(out.absolute())
+            settings["out"] = written["out"] = str(out.absolute())
         base = file.absolute().parent
         gate.check_run(settings, file)
         if dry_run:
             return _planned(settings, base)
-        status = _audited(settings, base, quiet, as_json)
+        status = _audited(settings, base, quiet, as_json, written)
         return gate.after_run(settings, file, status, quiet=quiet or as_json)
 
     _do(work, debug)
@@ -174,8 +174,10 @@ def _planned(settings: dict[str, Any], base: Path) -> int:
     return 0
 
 
-def _audited(settings: dict[str, Any], base: Path, quiet: bool, as_json: bool) -> int:
-    report, folder = runfile.audit_from(settings, base)
+def _audited(
+    settings: dict[str, Any], base: Path, quiet: bool, as_json: bool, written: dict[str, Any] | None = None
+) -> int:
+    report, folder = runfile.audit_from(settings, base, written=written)
     if as_json:
         sys.stdout.write((folder / "report.json").read_text(encoding="utf-8"))
     elif not quiet:

@@ -19,6 +19,7 @@ from ml_privacy_meter.cli import gating
 from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
+from ml_privacy_meter.cli.repeat import with_run_file
 from ml_privacy_meter.report import Report, check_folder
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
@@ -29,8 +30,8 @@ FIGURES = ("fpr", "confidence")
 RUN = ("seed", "device", "batch_size", "store")
 
 
-def read(file: Path) -> dict[str, Any]:
-    """The settings in a run file, its variables ``${NAME}`` replaced from the environment."""
+def read(file: Path, *, expand: bool = True) -> dict[str, Any]:
+    """The settings in a run file, its variables ``${NAME}`` replaced from the environment unless told otherwise."""
     if not file.is_file():
         found = "is a folder" if file.is_dir() else "does not exist"
         raise InputError(
@@ -38,7 +39,8 @@ def read(file: Path) -> dict[str, Any]:
             "privacy-meter init MODEL MEMBERS NON_MEMBERS > audit.toml"
         )
     try:
-        settings: dict[str, Any] = _expanded(tomllib.loads(file.read_text(encoding="utf-8-sig")))
+        settings: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        settings = _expanded(settings) if expand else settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise InputError(f"The run file must be TOML, `{file}` is not: {problem}.") from problem
     return settings
@@ -68,8 +70,14 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
-    """The report that the settings ask for, and the folder it was saved in; paths are relative to ``base``."""
+def audit_from(
+    settings: Mapping[str, Any], base: Path, *, written: Mapping[str, Any] | None = None
+) -> tuple[Report, Path]:
+    """The report that the settings ask for, and the folder it was saved in; paths are relative to ``base``.
+
+    Args:
+        written: the settings before variables were replaced, as the report shows them.
+    """
     check_settings(settings)
     out = _path(base, settings["out"])
     check_folder(out)
@@ -100,6 +108,7 @@ def audit_from(settings: Mapping[str, Any], base: Path) -> tuple[Report, Path]:
             **settings.get("figures", {}),
         )
     report = report.answered(answers) if answers else report
+    report = with_run_file(report, settings if written is None else written, base)
     return report, report.save(out)
 
 

@@ -17,6 +17,12 @@ TITLES = {
     "confidence": "Confidence of the intervals",
     "seed": "Seed",
     "device": "Device",
+    "sha256.model": "Model file, sha256",
+    "sha256.weights": "Weights’ file, sha256",
+    "sha256.members": "Members’ file, sha256",
+    "sha256.non_members": "Non-members’ file, sha256",
+    "keys.model": "Model, key of its content",
+    "keys.records": "Records, key of their content",
     "version": "ML Privacy Meter",
     "times.started": "Started",
     "times.seconds": "Duration",
@@ -28,6 +34,7 @@ def lines(document: Document) -> list[tuple[str, str]]:
     shown_elsewhere = ("strongest", "assessment")  # a result, marked by ★; answers in the impact assessment
     counted = {key: value for key, value in document["about"].items() if key not in shown_elsewhere}
     given = dict(_flat(counted)) | dict(_flat({key: document[key] for key in ASIDE}))
+    given.pop("paths.run_file", None)  # shown as it is written
     order = [key for key in TITLES if key in given] + [key for key in given if key not in TITLES]
     return [(TITLES.get(key, _title(key)), _text(key, given[key])) for key in order]
 

@@ -36,26 +36,6 @@ CONFIG: Spec = {
 }
 
 
-def roc(found: Document, *, logarithmic: bool) -> Spec:
-    """The ROC beside the diagonal, on which an attack lies that learns nothing."""
-    floor = _floor(found["roc"])
-    rates = [
-        {"FPR": max(fpr, floor) if logarithmic else fpr, "TPR": max(tpr, floor) if logarithmic else tpr}
-        for fpr, tpr in zip(found["roc"]["fpr"], found["roc"]["tpr"], strict=True)
-    ]
-    ends = [floor, 1] if logarithmic else [0, 1]
-    scale = alt.Scale(type="log" if logarithmic else "linear", domain=ends, nice=False)
-    ticks = [10.0**power for power in range(round(math.log10(floor)), 1)] if logarithmic else [0, 0.25, 0.5, 0.75, 1]
-    # Binary fractions would print 0.1% as 0.10000000000000001%.
-    axis: Spec = {"values": ticks, "labelExpr": "format(datum.value * 100, '~g') + '%'", "labelOverlap": True}
-    x = alt.X("FPR:Q", scale=scale, axis=alt.Axis(title="false positive rate", **axis))
-    y = alt.Y("TPR:Q", scale=scale, axis=alt.Axis(title="true positive rate", **axis))
-    diagonal = [{"FPR": end, "TPR": end} for end in ends]
-    chance = alt.Chart(alt.InlineData(values=diagonal)).mark_line(stroke=FAINT, strokeDash=[4, 4], strokeWidth=1.5)
-    curve = alt.Chart(alt.InlineData(values=rates)).mark_line(stroke=CURVE, strokeWidth=2.5, clip=True)
-    return _finish(alt.layer(chance.encode(x=x, y=y), curve.encode(x=x, y=y)), height=280)
-
-
 def histogram(counts: Document, *, title: str = "score", height: int = 220, **axis: Any) -> Spec:
     """The share of the members, and that of the non-members, whose score falls into each bin."""
     edges, members, others = (counts[key] for key in ("edges", "members", "non_members"))
@@ -81,7 +61,7 @@ def histogram(counts: Document, *, title: str = "score", height: int = 220, **ax
         "color": alt.Color("set:N", scale=colour),
     }
     bars = alt.Chart(alt.InlineData(values=values)).mark_bar(fillOpacity=0.5, strokeWidth=0, binSpacing=0)
-    return _finish(bars.encode(**encoding), height=height)
+    return finish(bars.encode(**encoding), height=height)
 
 
 def _ticks(edges: Sequence[float], linear: float | None) -> dict[str, Any]:
@@ -108,7 +88,7 @@ def reliability(bins: Sequence[Document]) -> Spec:
     dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(x=x, y="share:Q")
     diagonal = alt.Chart(alt.InlineData(values=[{"says": end, "low": end} for end in (0, 1)]))
     right = diagonal.mark_line(stroke=FAINT, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x, y=y)
-    return _finish(alt.layer(right, interval, dot), height=280)
+    return finish(alt.layer(right, interval, dot), height=280)
 
 
 def groups(shown: Sequence[Document], name: str) -> Spec:
@@ -129,16 +109,11 @@ def groups(shown: Sequence[Document], name: str) -> Spec:
     interval = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(y=y, x=x, x2="high:Q")
     dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(y=y, x="value:Q", tooltip=tooltip)
     chance = alt.Chart(alt.InlineData(values=[{"baseline": baseline}])).mark_rule(stroke=FAINT, strokeDash=[4, 4])
-    return _finish(alt.layer(chance.encode(x="baseline:Q"), interval, dot), height=24 * len(values))
+    return finish(alt.layer(chance.encode(x="baseline:Q"), interval, dot), height=24 * len(values))
 
 
-def _floor(curve: Document) -> float:
-    """The power of ten below the smallest rate that the counts can show, where the logarithmic axes begin."""
-    smallest = min(rate for side in (curve["fpr"], curve["tpr"]) for rate in side if rate > 0)
-    return float(10.0 ** math.floor(math.log10(smallest) - 1e-9))
-
-
-def _finish(chart: Any, height: Any) -> Spec:
+def finish(chart: Any, height: Any) -> Spec:
+    """The chart as the page draws it: as wide as its place, so high, and with no address in it."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()
     # What the user's own Altair theme says is none of the report's business, and neither is an address.
     spec.pop("$schema", None)

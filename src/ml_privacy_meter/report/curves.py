@@ -1,5 +1,7 @@
 """Pictures of scores, as numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -9,17 +11,19 @@ POINTS = 500
 BINS = 40
 
 
-def roc(scores: Scores) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+def roc(
+    scores: Scores, *, at: Sequence[float] = ()
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
     """False and true positive rates, from (0, 0) to (1, 1).
 
     One point a distinct score, so that ties move together. At most 500 are kept, more of them where the false
-    positive rate is low.
+    positive rate is low; the last at or below each of the false positive rates ``at`` always is.
     """
     distinct, place = np.unique(scores.score.double().numpy(), return_inverse=True)
     truth = scores.truth.numpy()
     fpr = _share_above(place[~truth], len(distinct))
     tpr = _share_above(place[truth], len(distinct))
-    keep = _thin(fpr, tpr)
+    keep = _thin(fpr, tpr, at)
     return fpr[keep], tpr[keep]
 
 
@@ -28,14 +32,17 @@ def _share_above(place: Int[np.ndarray, " trials"], distinct: int) -> Float[np.n
     return np.concatenate([[0.0], above / len(place)])
 
 
-def _thin(fpr: Float[np.ndarray, " thresholds"], tpr: Float[np.ndarray, " thresholds"]) -> Int[np.ndarray, " points"]:
+def _thin(
+    fpr: Float[np.ndarray, " thresholds"], tpr: Float[np.ndarray, " thresholds"], at: Sequence[float]
+) -> Int[np.ndarray, " points"]:
     last = len(fpr) - 1
     if last < POINTS:
         return np.arange(last + 1)
     lowest = fpr[fpr > 0][0]
     # The last point at or below each rate: the height that the curve has reached there.
-    across = np.concatenate([[0.0], np.geomspace(lowest, 1, POINTS // 2), np.linspace(0, 1, POINTS // 4)])
-    up = np.linspace(0, 1, POINTS // 4 - 4)
+    wanted = np.array(at[: POINTS // 10]) + 1e-12  # a rate is the share that it is written as
+    across = np.concatenate([[0.0], wanted, np.geomspace(lowest, 1, POINTS // 2), np.linspace(0, 1, POINTS // 4)])
+    up = np.linspace(0, 1, POINTS // 4 - 4 - len(wanted))
     chosen: list[np.ndarray] = [
         np.searchsorted(fpr, across, side="right") - 1,
         np.searchsorted(tpr, up, side="right") - 1,

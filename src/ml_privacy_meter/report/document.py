@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_privacy_meter.findings import Calibration, Carried, Check, Finding, Group, Risk
+from ml_privacy_meter.findings import Calibration, Carried, Check, Finding, Group, Risk, fpr_of
 from ml_privacy_meter.report.curves import histogram, roc
 from ml_privacy_meter.types import Scores
 
@@ -64,13 +64,13 @@ def _finding(finding: Finding, strongest: Mapping[str, str]) -> Document:
         "groups": [_group(group) for group in finding.groups],
         "carried": [_carried(one) for one in finding.carried],
     }
-    return said | _pictures(finding.scores)
+    return said | _pictures(finding.scores, [rate for risk in finding.risks if (rate := fpr_of(risk.name)) is not None])
 
 
-def _pictures(scores: Scores | None) -> Document:
+def _pictures(scores: Scores | None, fprs: Sequence[float]) -> Document:
     if scores is None:
         return {"roc": None, "histogram": None}
-    fpr, tpr = roc(scores)
+    fpr, tpr = roc(scores, at=fprs)
     edges, members, others, linear = histogram(scores)
     return {
         "roc": {"fpr": fpr.tolist(), "tpr": tpr.tolist()},

@@ -8,19 +8,21 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
-from ml_privacy_meter.report import about, charts, glossary, words
+from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
 
+OPEN = 2  # attacks whose charts are all shown; of more, those of the strongest
 ROWS = 200  # of a table of groups; report.json holds them all
 
 
 def page(document: Document) -> str:
     """The page, as HTML. Whatever a user wrote is shown as text."""
     names = words.headline(document["findings"])
-    sections = [_section(number, found, names) for number, found in enumerate(document["findings"], 1)]
+    sections = [_section(number, found, document) for number, found in enumerate(document["findings"], 1)]
+    together = _together(document)
     reliability = _reliability(document["calibration"])
-    drawn = [*(chart for section in sections for chart in section["charts"]), *reliability]
+    drawn = [*together["charts"], *(chart for section in sections for chart in section["charts"]), *reliability]
     specs = {chart["key"]: chart["spec"] for chart in drawn}
     return _template().render(
         document=document,
@@ -30,6 +32,11 @@ def page(document: Document) -> str:
         verdict=words.verdict(document),
         failing=words.failing(document),
         sections=sections,
+        together=together,
+        people=people.people(document),
+        played=threats.played(document),
+        not_played=threats.not_played(document),
+        other_questions=threats.OTHER_QUESTIONS,
         reliability=reliability,
         glossary=glossary.glossary(document),
         about=about.lines(document),
@@ -39,15 +46,49 @@ def page(document: Document) -> str:
     )
 
 
-def _section(number: int, found: Document, names: list[str]) -> Document:
+def _together(document: Document) -> Document:
+    """The curves of all attacks in one chart, where there are several, and how each looks."""
+    about = document["about"]
+    curves = {place: found for place, found in enumerate(document["findings"]) if found["roc"] is not None}
+    if len(curves) < 2:
+        return {"charts": [], "legend": []}
+    legend = []
+    for place, found in curves.items():
+        colour, dash = rocs.look(place)
+        auc = words.named(found["risks"], "AUC")
+        text = "" if auc is None else f"AUC {words.figure(auc)}"
+        legend.append({"place": place, "attack": found["attack"], "colour": colour, "dash": dash, "auc": text})
+    said = "; ".join(f"{one['attack']} {one['auc']}" for one in legend)
+    kinds = {
+        "log": "Logarithmic axes: what happens at small errors. Rates of zero lie on the edge.",
+        "linear": "Linear axes. The dashed diagonal is chance.",
+    }
+    return {
+        "legend": legend,
+        "charts": [
+            _chart(
+                f"all-{kind}",
+                rocs.rocs(list(curves.values()), about, logarithmic=kind == "log", places=list(curves)),
+                caption,
+                f"ROC curves of all attacks. {caption} {said}",
+            )
+            for kind, caption in kinds.items()
+        ],
+    }
+
+
+def _section(number: int, found: Document, document: Document) -> Document:
     key = f"attack-{number}"
+    best = words.strongest(document)
+    few = sum(one["roc"] is not None for one in document["findings"]) <= OPEN
     columns = [_column(f"{key}-{place}", *column) for place, column in enumerate(_columns(found))]
     drawn = [chart for column in columns for chart in column["charts"]]
-    pictures = [] if found["roc"] is None else _pictures(key, found)
+    pictures = [] if found["roc"] is None else _pictures(key, found, document["about"])
     ceilings = any(risk["ceiling"] is not None for risk in found["risks"])
     return {
         **found,
         "key": key,
+        "open": few or found is best,
         "pictures": pictures,
         "columns": columns,
         "sees": found["sees"][:1].upper() + found["sees"][1:],
@@ -57,19 +98,19 @@ def _section(number: int, found: Document, names: list[str]) -> Document:
     }
 
 
-def _pictures(key: str, found: Document) -> list[Document]:
+def _pictures(key: str, found: Document, about: Document) -> list[Document]:
     said = "; ".join(f"{risk['name']} {words.figure(risk)}" for risk in found["risks"][:5])
     attack = found["attack"]
     return [
         _chart(
             f"{key}-linear",
-            charts.roc(found, logarithmic=False),
+            rocs.rocs([found], about, logarithmic=False),
             "ROC, linear axes. The dashed diagonal is chance.",
             f"ROC curve of {attack} on linear axes. {said}",
         ),
         _chart(
             f"{key}-log",
-            charts.roc(found, logarithmic=True),
+            rocs.rocs([found], about, logarithmic=True),
             "ROC, logarithmic axes: what happens at small errors. Rates of zero lie on the edge.",
             f"ROC curve of {attack} on logarithmic axes. {said}",
         ),

@@ -14,16 +14,12 @@ def people(document: Document) -> list[dict[str, Any]]:
     models (``chosen``), or else the highest of ``of`` attacks on these records. ``identified``, ``low`` and ``high``
     are counts of the ``members``, None where the counts cannot resolve the rate (then ``note`` says why); ``chance`` is
     what is reached without the model, ``wrongly`` the most of the ``non_members`` that are picked out beside them.
-    ``leaks`` says whether the count lies surely above chance, and ``says`` all of it in a sentence or two.
+    ``leaks`` says whether the count lies surely above chance, ``voided`` whether a check has failed on which all counts
+    hang, and ``says`` all of it in a sentence or two.
     """
     ran = [finding for finding in document["findings"] if not finding["failed"]]
     names = [name for name in words.headline(ran) if words.fpr_of(name) is not None]
     return [_counted(document, ran, name) for name in names]
-
-
-def number(count: float) -> str:
-    """ "61"; "fewer than 1" where rounding would say that there is none."""
-    return "fewer than 1" if 0 < count < 0.95 else f"{count:,.0f}"
 
 
 def _counted(document: Document, ran: Sequence[Document], name: str) -> dict[str, Any]:
@@ -49,6 +45,7 @@ def _counted(document: Document, ran: Sequence[Document], name: str) -> dict[str
         "chance": risk["baseline"] * members,
         "wrongly": int(fpr * others + 1e-9),
         "leaks": words.leaks(risk),
+        "voided": words.voided(document),
         "note": risk["note"],
     }
     return found | {"says": _said(found)}
@@ -64,8 +61,9 @@ def _said(found: dict[str, Any]) -> str:
     if found["of"] > 1:
         best += " (chosen on reference models)" if found["chosen"] else f" (the highest of {found['of']} attacks here)"
     beyond = "" if found["leaks"] else " That is not surely more than chance; a stronger attack may find more."
+    caution = "Taken at face value, though a check has failed on which it hangs: " if found["voided"] else ""
     return (
-        f"At an error of {found['error']}, {found['identified']:,} [{found['low']:,}, {found['high']:,}] of "
+        f"{caution}At an error of {found['error']}, {found['identified']:,} [{found['low']:,}, {found['high']:,}] of "
         f"{found['members']:,} training records are identified by {best}; without the model, "
-        f"{number(found['chance'])} would be.{beyond}"
+        f"{words.number(found['chance'])} would be.{beyond}"
     )

@@ -3,9 +3,9 @@
 Everything here takes parts of the document that `report.json` holds.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 
+from ml_privacy_meter.findings import fpr_of as fpr_of
 from ml_privacy_meter.report.document import Document
 
 # Figures that are not shares of records, and so not written in per cent.
@@ -57,6 +57,11 @@ def figure(risk: Document) -> str:
 def starred(risk: Document) -> str:
     """The `figure`, after a star where its attack was chosen for it on reference models."""
     return f"★ {figure(risk)}" if risk["chosen"] else figure(risk)
+
+
+def number(count: float) -> str:
+    """ "61"; "fewer than 1" where rounding would say that there is none."""
+    return "fewer than 1" if 0 < count < 0.95 else f"{count:,.0f}"
 
 
 def probability(share: float) -> str:
@@ -146,25 +151,29 @@ def in_per_cent(name: str) -> bool:
     return not name.startswith(DECIMAL)
 
 
-def fpr_of(name: str) -> float | None:
-    """0.01 of "TPR@1%FPR"; None for other figures."""
-    found = re.fullmatch(r"TPR@([\d.]+)%FPR", name)
-    return float(found[1]) / 100 if found else None
-
-
 def verdict(document: Document) -> str:
     """What the audit found, in a plain sentence or two, with its uncertainty."""
-    ran = [finding for finding in document["findings"] if not finding["failed"]]
-    if not ran:
+    best = strongest(document)
+    if best is None:
         return "No attack ran to its end: this report says nothing about the model."
-    strongest = max(ran, key=_strength)
-    found = _leak(strongest, document) if _leaking(strongest) else _nothing(strongest, document)
-    if any(check["voids"] for check in failing(document)):
+    found = _leak(best, document) if _leaking(best) else _nothing(best, document)
+    if voided(document):
         return (
             "This audit does not measure the model as it stands: a check on which its figures hang has "
             f"failed (see “Read this first”). Taken at face value, its figures would say: {found}"
         )
     return found
+
+
+def voided(document: Document) -> bool:
+    """Whether a check has failed on which all figures hang."""
+    return any(check["voids"] for check in failing(document))
+
+
+def strongest(document: Document) -> Document | None:
+    """The attack that the verdict speaks of; None where none ran to its end."""
+    ran = [finding for finding in document["findings"] if not finding["failed"]]
+    return max(ran, key=_strength, default=None)
 
 
 def _strength(finding: Document) -> tuple[bool, bool, float]:
@@ -203,7 +212,8 @@ def _picked_out(document: Document) -> str:
     at_error = (rate for rate in rates if rate[0] == error)
     _, finding, risk = max(at_error, key=lambda rate: (rate[2]["chosen"], rate[2]["value"]))
     members = document["about"]["members"]
-    low, middle, high, chance = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high", "baseline"))
+    low, middle, high = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high"))
+    chance = number(risk["baseline"] * members)
     return (
         f"At an error of {one_in(error)} (other records wrongly taken for training records), “{finding['attack']}” "
         f"picks out {middle} [{low}, {high}] of the {members:,} training records in this audit; without the model, "
@@ -233,7 +243,7 @@ def _of_all(risk: Document, document: Document) -> str:
     if ran == 1:
         return ""
     if risk["chosen"]:
-        return f" (of {ran}; chosen on reference models, so its figure needs no correction for having been picked)"
+        return f" (of {ran}; chosen on reference models, not for its result here)"
     return f" (of {ran}, the strongest on these records)"
 
 

@@ -1,0 +1,72 @@
+"""What repeats an audit: the settings as a run file without secrets, and hashes of the files that were read."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import tomli_w
+
+from ml_privacy_meter.report import Report
+
+HIDDEN = "(left out)"
+SECRET = re.compile(r"key|token|secret|password|credential|auth|cookie|session|signature", re.IGNORECASE)
+FROM_ENVIRONMENT = re.compile(r"(\w+ )?\$\{\w+\}")  # names where the secret is, and does not hold it
+
+
+def with_run_file(report: Report, settings: Mapping[str, Any], base: Path) -> Report:
+    """The report, which now holds the run file that repeats it (under ``paths``) and hashes of files (under ``about``).
+
+    Args:
+        settings: as they were written, with variables ``${NAME}`` in their places.
+    """
+    paths = {**report.about.get("paths", {}), "run_file": run_file(settings)}
+    hashes = {name: hashed for name, path in _files(settings) if (hashed := _hash(path, base))}
+    return replace(report, about={**report.about, "sha256": hashes, "paths": paths})
+
+
+def run_file(settings: Mapping[str, Any]) -> str:
+    """The settings as a run file. Secrets are left out: headers, credentials in addresses, what is named like one."""
+    kept = {name: value for name, value in settings.items() if value not in ({}, None)}
+    return tomli_w.dumps(_shown(kept))
+
+
+def _shown(value: Any, name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        secret = name == "headers" or SECRET.search(name)  # every header may be one, whatever it is called
+        return {key: _shown(part, "secret" if secret else str(key)) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(part, name) for part in value]
+    if name == "request" and isinstance(value, str):
+        return json.dumps(_shown(json.loads(value), name), ensure_ascii=False)
+    if SECRET.search(name) and value != "$records":
+        return value if isinstance(value, str) and FROM_ENVIRONMENT.fullmatch(value) else HIDDEN
+    if isinstance(value, str) and "://" in value:
+        return _address(value)
+    return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+def _address(text: str) -> str:
+    """An address less the user, the password and the query in it, unless the environment holds them."""
+    address = urlsplit(text)
+    host = address.netloc.rpartition("@")[2]
+    user = f"{HIDDEN}@" if "@" in address.netloc else ""
+    query = f"?{HIDDEN}" if address.query else ""
+    return f"{address.scheme}://{user}{host}{address.path}{query}"
+
+
+def _files(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    named = [(name, settings.get(name, {}).get("path")) for name in ("model", "members", "non_members")]
+    return [*named, ("weights", settings.get("model", {}).get("weights"))]
+
+
+def _hash(path: Any, base: Path) -> str | None:
+    file = None if path is None or "://" in str(path) else base / Path(path).expanduser()
+    if file is None or not file.is_file():
+        return None
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

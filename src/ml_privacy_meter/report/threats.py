@@ -1,0 +1,102 @@
+"""Which adversaries were played, by what they see, and which were not."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ml_privacy_meter.report import words
+from ml_privacy_meter.report.document import Document
+
+LABELS, OUTPUTS, POPULATION, REFERENCES, QUERIES = "labels", "outputs", "population", "references", "queries"
+
+LEVELS = {
+    LABELS: "Only whether the predicted label is right",
+    OUTPUTS: "The model’s outputs",
+    POPULATION: "The outputs, and other records of the same kind",
+    REFERENCES: "The outputs, and reference models trained like the audited one",
+    QUERIES: "Answers to many queries around each record",
+}
+
+# What no attack of this program sees, each with what it would show.
+BEYOND = {
+    "The whole model": "its weights, inner layers or gradients, as whoever downloads the model has them",
+    "The model while it is trained": "checkpoints, or the updates of federated training",
+}
+
+OTHER_QUESTIONS = (
+    "Only one question was asked: whether a given record was in the training set. Whether hidden attributes, the "
+    "records themselves, or facts about the training set as a whole can be inferred was not tested."
+)
+
+
+def played(document: Document) -> list[dict[str, Any]]:
+    """What the adversaries saw whose attacks ran to their end, from the least to the most.
+
+    An entry holds the ``level`` (None where the attack's own words fit no level known here), ``sees`` in plain words,
+    the names of its ``attacks``, of those that ``failed``, and under ``best`` for each headline figure the ``attack``
+    that was chosen on reference models for it, or else is highest at it, with its ``risk``, or None.
+    """
+    findings = document["findings"]
+    names = words.headline(findings)
+    order = [*LEVELS, *dict.fromkeys(said for found in findings if (said := _own(found)) is not None)]
+    entries = []
+    for place in order:
+        here = [found for found in findings if place in (level(found["sees"]), _own(found))]
+        ran = [found for found in here if not found["failed"]]
+        if ran:
+            known = LEVELS.get(place)
+            entries.append(
+                {
+                    "level": place if known else None,
+                    "sees": known or place[:1].upper() + place[1:],
+                    "attacks": [found["attack"] for found in ran],
+                    "failed": [found["attack"] for found in here if found["failed"]],
+                    "best": {name: _best(ran, name) for name in names},
+                }
+            )
+    return entries
+
+
+def not_played(document: Document) -> list[tuple[str, str]]:
+    """What an adversary might see whom no attack stands for, and what that is, in plain words."""
+    found = {one["level"] for one in played(document)}
+    tried = {level(one["sees"]) for one in document["findings"] if one["failed"]}
+    why = {name: "the attacks that see this failed" if name in tried else "no attack was run" for name in LEVELS}
+    return [(says, why[name]) for name, says in LEVELS.items() if name not in found] + list(BEYOND.items())
+
+
+def level(sees: str) -> str | None:
+    """The level of an attack that ``sees`` this, None where its words are none that are known here."""
+    said = " ".join(sees.lower().split())
+    if "of every point of each range in place of the record" in said:
+        return QUERIES
+    if re.match(r"whether the target model's predicted label is the true one\.?$", said):
+        return LABELS
+    if not said.startswith("the target model's output for each record"):
+        return None
+    rest = said.removeprefix("the target model's output for each record").strip(" ,.")
+    rest = rest.removeprefix("and ").removeprefix("the record's true label").strip(" ,.")
+    if not rest:
+        return OUTPUTS
+    if re.match(r"(and )?(\d+ or more )?reference models with the records that each was trained on", rest):
+        return REFERENCES
+    return POPULATION if re.match(r"(and )?other records, with labels", rest) else None
+
+
+def _own(found: Document) -> str | None:
+    """An attack's own words for what it sees, where they fit no level."""
+    return None if level(found["sees"]) else found["sees"].strip() or "not said by the attack"
+
+
+def _best(ran: Sequence[Document], name: str) -> dict[str, Any] | None:
+    pairs = [
+        {"attack": found["attack"], "risk": risk}
+        for found in ran
+        if (risk := words.named(found["risks"], name)) is not None
+    ]
+    return max(pairs, key=_rank, default=None)
+
+
+def _rank(pair: Document) -> tuple[bool, float]:
+    risk = pair["risk"]
+    return risk["chosen"], -1 if risk["value"] is None else risk["value"]

@@ -1,0 +1,80 @@
+"""The run file that a report shows: it repeats the audit, and holds no secret."""
+
+import hashlib
+import tomllib
+from pathlib import Path
+
+import pytest
+from cli.desk import AUDIT, Desk, lasting
+from cli.service import Service
+
+from ml_privacy_meter.cli.repeat import HIDDEN, run_file
+
+
+@pytest.fixture
+def ready(desk: Desk) -> Desk:
+    desk.bring("model.pt2", "train.npz", "test.npz")
+    return desk
+
+
+def test_what_options_asked_for_is_repeated_by_the_run_file_in_the_report(ready: Desk) -> None:
+    options = ("--model", "model.pt2", "--fpr", "0.2", "--confidence", "0.9", "--seed", "3", "--attack", "gap")
+    first = ready.reports(*AUDIT, *options)
+    ready.write("again.toml", first["paths"]["run_file"].replace('out = "report"', 'out = "again"'))
+    again = ready.reports("run", "again.toml", folder="again")
+    assert lasting(again) == lasting(first)
+    assert "To repeat it" in (ready.folder / "report" / "index.html").read_text()
+
+
+def test_files_are_named_by_their_hashes(ready: Desk) -> None:
+    found = ready.reports(*AUDIT, "--model", "model.pt2")["about"]["sha256"]
+    files = {"model": "model.pt2", "members": "train.npz", "non_members": "test.npz"}
+    assert found == {
+        name: hashlib.sha256((ready.folder / file).read_bytes()).hexdigest() for name, file in files.items()
+    }
+    assert all(value in (ready.folder / "report" / "index.html").read_text() for value in found.values())
+
+
+def test_secrets_of_a_service_stay_out_of_the_report(
+    desk: Desk, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.bring("train.npz", "test.npz")
+    monkeypatch.setenv("TOKEN", "s3cret")
+    desk.write(
+        "audit.toml",
+        f"""
+out = "report"
+[model]
+path = "{service.url}"
+headers = {{ Authorization = "Bearer ${{TOKEN}}", X-Mine = "pass1234" }}
+request = {{ inputs = "$records", api_key = "pass1234" }}
+response = "scores"
+[members]
+path = "train.npz"
+[non_members]
+path = "test.npz"
+[attacks]
+threshold = {{}}
+""",
+    )
+    desk.reports("run", "audit.toml")
+    assert service.headers["X-Mine"] == "pass1234"
+    told = "".join(path.read_text() for path in desk.folder.glob("report/*.[jmh]*"))
+    assert "s3cret" not in told
+    assert "pass1234" not in told
+    shown = tomllib.loads(desk.report()["paths"]["run_file"])["model"]
+    assert shown["headers"] == {"Authorization": "Bearer ${TOKEN}", "X-Mine": HIDDEN}
+    assert shown["request"] == {"inputs": "$records", "api_key": HIDDEN}
+
+
+def test_secrets_are_left_out_of_addresses_and_of_requests_in_text() -> None:
+    model = {
+        "path": "https://me:pass1234@host:8000/answer?key=pass1234&v=1",
+        "request": '{"inputs": "$records", "auth": {"user": "pass1234"}, "token": "$records"}',
+    }
+    text = run_file({"out": Path("report"), "model": model, "run": {}})
+    assert "pass1234" not in text
+    shown = tomllib.loads(text)
+    assert shown["model"]["path"] == f"https://{HIDDEN}@host:8000/answer?{HIDDEN}"
+    assert shown["model"]["request"] == f'{{"inputs": "$records", "auth": {{"user": "{HIDDEN}"}}, "token": "$records"}}'
+    assert "run" not in shown

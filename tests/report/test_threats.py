@@ -1,0 +1,67 @@
+import copy
+from typing import Any
+
+import pytest
+from attacks import ATTACKS
+from report.fakes import BLANK, LEAKY, failed, fake
+
+from ml_privacy_meter.membership import describe
+from ml_privacy_meter.playing import _docstring
+from ml_privacy_meter.report import threats
+
+OUTPUTS = "the target model's output for each record, and the record's true label."
+REFERENCES = (
+    "the target model's output for each record, the record's true label, and reference models with the records that "
+    "each was trained on."
+)
+
+
+def document(*seen: str) -> dict[str, Any]:
+    """A report of one attack for each, the first of which leaks."""
+    found = copy.deepcopy(fake(400, attacks=[f"attack-{n}" for n in range(len(seen))], also=())._document)
+    for finding, said in zip(found["findings"], seen, strict=True):
+        finding["sees"] = said
+    return found
+
+
+@pytest.mark.parametrize("attack", [row[0] for row in ATTACKS], ids=describe)
+def test_every_attack_of_this_program_has_a_level(attack: Any) -> None:
+    _, sees = _docstring(getattr(attack, "func", attack).__doc__)
+    assert threats.level(sees) in threats.LEVELS
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "everything", "the target model's output for each record, and its gradients.", "reference models alone"],
+)
+def test_what_a_stranger_says_is_never_taken_for_more_or_less(said: str) -> None:
+    assert threats.level(said) is None
+    (entry,) = threats.played(document(said))
+    assert entry["level"] is None
+    assert entry["sees"].lower() == (said or "not said by the attack").lower()
+
+
+def test_levels_are_told_from_the_least_to_the_most_with_their_best_figures() -> None:
+    found = document(REFERENCES, OUTPUTS, OUTPUTS, "whether the target model's predicted label is the true one.")
+    entries = threats.played(found)
+    assert [one["level"] for one in entries] == [threats.LABELS, threats.OUTPUTS, threats.REFERENCES]
+    assert entries[1]["attacks"] == ["attack-1", "attack-2"]
+    aucs = {one["attack"]: one["risks"][0]["value"] for one in found["findings"]}
+    best = entries[1]["best"]["AUC"]
+    assert best["risk"]["value"] == max(aucs["attack-1"], aucs["attack-2"]) == aucs[best["attack"]]
+
+
+def test_what_was_not_played_is_named_also_where_its_attacks_failed() -> None:
+    found = fake(400, attacks=(LEAKY, BLANK), also=(failed(),))._document
+    found["findings"][-1]["sees"] = REFERENCES
+    missing = dict(threats.not_played(found))
+    assert missing[threats.LEVELS[threats.REFERENCES]] == "the attacks that see this failed"
+    assert missing[threats.LEVELS[threats.LABELS]] == "no attack was run"
+    assert threats.LEVELS[threats.OUTPUTS] not in missing
+    assert set(threats.BEYOND) < set(missing)
+
+
+def test_nothing_is_played_where_all_failed() -> None:
+    found = fake(100, attacks=(), also=(failed(),))._document
+    assert threats.played(found) == []
+    assert len(threats.not_played(found)) == len(threats.LEVELS) + len(threats.BEYOND)
