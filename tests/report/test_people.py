@@ -24,16 +24,26 @@ def test_counts_are_the_rates_of_the_best_attack_times_the_members() -> None:
     ]
     assert one["says"] == (
         f"At an error of 1 in 100, {one['identified']} [{one['low']}, {one['high']}] of 2,000 training records are "
-        f"identified by “{LEAKY}” (the highest of 2 attacks here); without the model, 20 would be."
+        f"identified by “{LEAKY}” (the best of 2 attacks on these records); without the model, 20 would be."
     )
 
 
 def test_what_was_chosen_on_reference_models_stands_before_what_is_higher_here() -> None:
-    document = fake(4000, references=2, strongest={"TPR@1%FPR": BLANK})._document
+    document = fake(4000, leak=0.0, references=2, strongest={})._document
+    low, high = sorted(document["findings"][:2], key=lambda one: one["risks"][2]["value"])
+    assert of(people(document), "TPR@1%FPR")["attack"] == high["attack"]
+    low["risks"][2]["chosen"] = True
     one = of(people(document), "TPR@1%FPR")
-    assert (one["attack"], one["chosen"], one["leaks"]) == (BLANK, True, False)
+    assert (one["attack"], one["chosen"], one["leaks"]) == (low["attack"], True, False)
     assert "(chosen on reference models)" in one["says"]
     assert one["says"].endswith("That is not surely more than chance; a stronger attack may find more.")
+
+
+def test_a_leak_stands_before_an_attack_that_was_chosen_and_found_none() -> None:
+    document = fake(4000, references=2, strongest={"TPR@1%FPR": BLANK})._document
+    one = of(people(document), "TPR@1%FPR")
+    assert (one["attack"], one["chosen"], one["leaks"]) == (LEAKY, False, True)
+    assert f"“{LEAKY}” picks out {one['identified']} [" in words.verdict(document)
 
 
 def test_what_cannot_be_resolved_is_said_to_be_unknown_and_not_to_be_none() -> None:

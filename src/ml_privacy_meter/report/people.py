@@ -24,9 +24,7 @@ def people(document: Document) -> list[dict[str, Any]]:
 
 def _counted(document: Document, ran: Sequence[Document], name: str) -> dict[str, Any]:
     pairs = [(finding, risk) for finding in ran if (risk := words.named(finding["risks"], name)) is not None]
-    finding, risk = max(
-        pairs, key=lambda pair: (pair[1]["chosen"], -1 if pair[1]["value"] is None else pair[1]["value"])
-    )
+    finding, risk = max(pairs, key=lambda pair: words.rank(pair[1]))
     fpr = words.fpr_of(name) or 0.0
     members, others = document["about"]["members"], document["about"]["non_members"]
     known = risk["value"] is not None
@@ -59,7 +57,11 @@ def _said(found: dict[str, Any]) -> str:
         )
     best = f"“{found['attack']}”"
     if found["of"] > 1:
-        best += " (chosen on reference models)" if found["chosen"] else f" (the highest of {found['of']} attacks here)"
+        best += (
+            " (chosen on reference models)"
+            if found["chosen"]
+            else f" (the best of {found['of']} attacks on these records)"
+        )
     beyond = "" if found["leaks"] else " That is not surely more than chance; a stronger attack may find more."
     caution = "Taken at face value, though a check has failed on which it hangs: " if found["voided"] else ""
     return (

@@ -16,7 +16,7 @@ from ml_privacy_meter.report.document import Document
 # Five colours that no colour-blindness confuses, and four dashes: no two of twenty curves share both.
 COLOURS = [f"var(--roc-{place})" for place in range(5)]
 DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3]]
-POINTS = 160  # of a curve that stands beside others
+POINTS = 100  # of a curve that stands beside others
 READ = 30  # of a curve: places where it can be read with its intervals, twice over
 
 
@@ -35,11 +35,12 @@ def rocs(found: Sequence[Document], about: Document, *, logarithmic: bool, place
     for finding, place in zip(found, places, strict=True):
         fpr, tpr = (np.array(finding["roc"][kind]) for kind in ("fpr", "tpr"))
         read = _read(fpr, tpr, finding)
-        kept = np.arange(len(fpr)) if len(found) == 1 else np.union1d(read, _thinned(fpr, tpr, logarithmic))
+        whole = len(found) == 1 or len(fpr) <= POINTS
+        kept = np.arange(len(fpr)) if whole else np.union1d(read, _thinned(fpr, tpr, logarithmic))
         lines += [_point(place, fpr[row], tpr[row], floor if logarithmic else 0) for row in kept]
         said = _said(finding["attack"], fpr[read], tpr[read], about)
         at = [_point(place, fpr[row], tpr[row], floor if logarithmic else 0) for row in read]
-        points += [where | text for where, text in zip(at, said, strict=True)]
+        points += [where | {"said": text} for where, text in zip(at, said, strict=True)]
     return finish(_layers(lines, points, places, [floor, 1] if logarithmic else [0, 1], logarithmic), height=300)
 
 
@@ -53,14 +54,14 @@ def _layers(lines: list[Spec], points: list[Spec], places: Sequence[int], ends: 
     picked = alt.param(name="picked", value=-1)
     clear = alt.condition("picked < 0 || datum.of === picked", alt.value(1), alt.value(0.15))
     curves = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=2.25, clip=True)
-    near = alt.selection_point(name="near", nearest=True, on="pointermove", clear="pointerout", empty=False)
-    tooltip = [alt.Tooltip(f"{key}:N") for key in ("attack", "FPR", "TPR")]
-    dots = alt.Chart(alt.InlineData(values=points)).mark_circle(size=80)
+    near = alt.selection_point(name="near", on="pointerover", clear="pointerout", empty=False)
+    seen = alt.condition(near, alt.value(1), alt.value(0))
+    dots = alt.Chart(alt.InlineData(values=points)).mark_circle(size=200)
     return alt.layer(
         chance,
         curves.encode(x=x, y=y, color=colour, strokeDash=dash, opacity=clear, order="n:Q"),
         dots.transform_filter("picked < 0 || datum.of === picked")
-        .encode(x=x, y=y, color=colour, tooltip=tooltip, opacity=alt.condition(near, alt.value(1), alt.value(0)))
+        .encode(x=x, y=y, color=colour, tooltip=alt.Tooltip("said:N"), opacity=seen)
         .add_params(near),
     ).add_params(picked)
 
@@ -85,7 +86,7 @@ def _said(attack: str, fpr: np.ndarray, tpr: np.ndarray, about: Document) -> lis
         low, high = exact(np.round(rate * trials).astype(int), trials, about["confidence"])
         keyed = zip(rate.tolist(), low.tolist(), high.tolist(), strict=True)
         texts.append([words.figure({"name": kind, "value": v, "low": a, "high": b}) for v, a, b in keyed])
-    return [{"attack": attack, "FPR": one, "TPR": other} for one, other in zip(*texts, strict=True)]
+    return [{"title": attack, "FPR": one, "TPR": other} for one, other in zip(*texts, strict=True)]
 
 
 def exact(
@@ -107,7 +108,8 @@ def _read(fpr: np.ndarray, tpr: np.ndarray, finding: Document) -> Int[np.ndarray
 
 def _thinned(fpr: np.ndarray, tpr: np.ndarray, logarithmic: bool) -> Int[np.ndarray, " points"]:
     spread = np.geomspace(fpr[fpr > 0][0], 1, POINTS) if logarithmic else np.linspace(0, 1, POINTS)
-    return _last(fpr, tpr, spread)
+    top = _last(fpr, tpr, spread)
+    return np.union1d(top, (top + 1).clip(max=len(fpr) - 1))  # both ends of the step to the right
 
 
 def _last(fpr: np.ndarray, tpr: np.ndarray, across: np.ndarray) -> Int[np.ndarray, " points"]:

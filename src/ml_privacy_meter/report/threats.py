@@ -34,7 +34,7 @@ def played(document: Document) -> list[dict[str, Any]]:
 
     An entry holds the ``level`` (None where the attack's own words fit no level known here), ``sees`` in plain words,
     the names of its ``attacks``, of those that ``failed``, and under ``best`` for each headline figure the ``attack``
-    that was chosen on reference models for it, or else is highest at it, with its ``risk``, or None.
+    that is best at it (see `words.rank`), with its ``risk``, or None.
     """
     findings = document["findings"]
     names = words.headline(findings)
@@ -94,9 +94,4 @@ def _best(ran: Sequence[Document], name: str) -> dict[str, Any] | None:
         for found in ran
         if (risk := words.named(found["risks"], name)) is not None
     ]
-    return max(pairs, key=_rank, default=None)
-
-
-def _rank(pair: Document) -> tuple[bool, float]:
-    risk = pair["risk"]
-    return risk["chosen"], -1 if risk["value"] is None else risk["value"]
+    return max(pairs, key=lambda pair: words.rank(pair["risk"]), default=None)

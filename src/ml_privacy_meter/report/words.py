@@ -7,9 +7,19 @@ from collections.abc import Iterable, Sequence
 
 from ml_privacy_meter.findings import fpr_of as fpr_of
 from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.numbers import count as count
+from ml_privacy_meter.report.numbers import figure as figure
+from ml_privacy_meter.report.numbers import in_per_cent as in_per_cent
+from ml_privacy_meter.report.numbers import interval as interval
+from ml_privacy_meter.report.numbers import listed as listed
+from ml_privacy_meter.report.numbers import memorized as memorized
+from ml_privacy_meter.report.numbers import number as number
+from ml_privacy_meter.report.numbers import one_in as one_in
+from ml_privacy_meter.report.numbers import probability as probability
+from ml_privacy_meter.report.numbers import stated as stated
+from ml_privacy_meter.report.numbers import value as value
 
-# Figures that are not shares of records, and so not written in per cent.
-DECIMAL = ("AUC", "epsilon")
+ROOM = 0.1  # of an interval above the baseline: beyond, the counts rule out little
 
 CHOSEN = (
     "★ marks the attack that did best at a figure where reference models took the target’s place. It was not picked "
@@ -17,58 +27,9 @@ CHOSEN = (
 )
 
 
-def count(number: int, what: str) -> str:
-    """ "1 record", "4,000 records"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def value(name: str, number: float | None) -> str:
-    """One figure: "5.3%", and "0.543" for what is not a share."""
-    return "–" if number is None else _digits(name, [number])[0] + ("%" if in_per_cent(name) else "")
-
-
-def stated(name: str, number: float | None) -> str:
-    """A number that was not measured, in as few digits as it has: "1%", "0.5"."""
-    if number is None:
-        return "–"
-    return f"{100 * number:.3g}%" if in_per_cent(name) else f"{number:.3g}"
-
-
-def interval(risk: Document) -> str:
-    """ "[4.1, 6.9]", in the unit of `value`; empty where nothing was resolved."""
-    if risk["value"] is None or risk["low"] is None or risk["high"] is None:
-        return ""
-    low, high = _digits(risk["name"], [risk["value"], risk["low"], risk["high"]])[1:]
-    return f"[{low}, {high}]"
-
-
-def figure(risk: Document) -> str:
-    """ "5.3% [4.1, 6.9]", or "not resolvable"."""
-    if risk["value"] is None:
-        return "not resolvable"
-    return f"{value(risk['name'], risk['value'])} {interval(risk)}".strip()
-
-
 def starred(risk: Document) -> str:
     """The `figure`, after a star where its attack was chosen for it on reference models."""
     return f"★ {figure(risk)}" if risk["chosen"] else figure(risk)
-
-
-def number(count: float) -> str:
-    """ "61"; "fewer than 1" where rounding would say that there is none."""
-    return "fewer than 1" if 0 < count < 0.95 else f"{count:,.0f}"
-
-
-def probability(share: float) -> str:
-    """A probability in per cent, never rounded to certainty: "97.0%", "> 99.9%"."""
-    if share > 0.9995:
-        return "> 99.9%"
-    return f"{share:.1%}"
 
 
 def remark(risk: Document) -> str:
@@ -88,6 +49,11 @@ def leaks(risk: Document | None) -> bool:
         return False
     low = risk["low"] if risk["surely"] is None else risk["surely"]
     return low is not None and bool(low > risk["baseline"])
+
+
+def rank(risk: Document) -> tuple[bool, bool, float]:
+    """What the attacks at one figure are ordered by, as the verdict does: surely a leak, chosen, high."""
+    return leaks(risk), risk["chosen"], -1.0 if risk["value"] is None else risk["value"]
 
 
 def failing(document: Document) -> list[Document]:
@@ -141,22 +107,13 @@ def chosen(findings: Iterable[Document]) -> bool:
     return any(risk["chosen"] for finding in findings for risk in finding["risks"])
 
 
-def memorized(exposed: Document) -> str:
-    """ "62% ± 19", with one standard error."""
-    share, error = exposed["memorization"], exposed["memorization_se"]
-    return "–" if share is None or error is None else _minus(f"{round(100 * share)}% ± {round(100 * error)}")
-
-
-def in_per_cent(name: str) -> bool:
-    return not name.startswith(DECIMAL)
-
-
 def verdict(document: Document) -> str:
     """What the audit found, in a plain sentence or two, with its uncertainty."""
     best = strongest(document)
     if best is None:
         return "No attack ran to its end: this report says nothing about the model."
     found = _leak(best, document) if _leaking(best) else _nothing(best, document)
+    found = " ".join(filter(None, [found, _unmeasured(document)]))
     if voided(document):
         return (
             "This audit does not measure the model as it stands: a check on which its figures hang has "
@@ -207,7 +164,8 @@ def _picked_out(document: Document) -> str:
         if (fpr := fpr_of(risk["name"])) is not None
     ]
     if not rates:
-        return "At small errors, no attack’s figures lie surely above chance."
+        among = " that could be measured" if _unmeasured(document) else ""
+        return f"At the small errors{among}, no attack’s figures lie surely above chance."
     error = 0.01 if any(fpr == 0.01 for fpr, _, _ in rates) else min(fpr for fpr, _, _ in rates)
     at_error = (rate for rate in rates if rate[0] == error)
     _, finding, risk = max(at_error, key=lambda rate: (rate[2]["chosen"], rate[2]["value"]))
@@ -224,16 +182,34 @@ def _picked_out(document: Document) -> str:
 def _nothing(finding: Document, document: Document) -> str:
     ran = [found for found in document["findings"] if not found["failed"]]
     risk = named(finding["risks"], "AUC") or next(iter(finding["risks"]), None)
-    reach = ""
+    reach = kind = room = ""
     if risk is not None and risk["value"] is not None:
         chosen = " on reference models" if risk["chosen"] else ""
         reach = (
             f": the strongest{chosen}, “{finding['attack']}”, reaches {risk['name']} {figure(risk)} "
             f"({_confidence(document)} interval; without the model {stated(risk['name'], risk['baseline'])})"
         )
+        if risk["baseline"] is not None and risk["low"] > risk["baseline"]:
+            kind = " that is surely more than luck"  # the figure's own interval would call it one
+        if risk["baseline"] is not None and risk["high"] - risk["baseline"] > ROOM:
+            room = f" With so few records, {risk['name']} {value(risk['name'], risk['high'])} cannot be ruled out."
     return (
-        f"{'This attack' if len(ran) == 1 else 'These attacks'} found no leak{reach}. That is no proof that "
-        f"there is none: {_not_run(document)}."
+        f"{'This attack' if len(ran) == 1 else 'These attacks'} found no leak{kind}{reach}.{room} That is no proof "
+        f"that there is none: {_not_run(document)}."
+    )
+
+
+def _unmeasured(document: Document) -> str:
+    """The errors that no attack's figures could be taken at, for want of records."""
+    risks = [risk for finding in document["findings"] for risk in finding["risks"] if fpr_of(risk["name"]) is not None]
+    known = {risk["name"] for risk in risks if risk["value"] is not None}
+    names = dict.fromkeys(risk["name"] for risk in risks if risk["name"] not in known)
+    if not names:
+        return ""
+    errors = listed([one_in(fpr_of(name)) for name in names])
+    return (
+        f"{'An error' if len(names) == 1 else 'Errors'} of {errors} cannot be measured with so few other records "
+        f"({document['about']['non_members']:,}): what happens there is not known."
     )
 
 
@@ -248,27 +224,10 @@ def _of_all(risk: Document, document: Document) -> str:
 
 
 def _not_run(document: Document) -> str:
-    if document["about"].get("reference_models"):
-        return "an attack that was not run may find one"
-    return "stronger attacks (with reference models) were not run"
+    beside = document["about"].get("reference_models")
+    alone = "stronger attacks (with reference models) were not run"
+    return "an attack that was not run may find one" if beside else alone
 
 
 def _confidence(document: Document) -> str:
     return f"{100 * document['about']['confidence']:.4g}%"
-
-
-def one_in(fpr: float | None) -> str:
-    """ "1 in 1,000"."""
-    return f"1 in {round(1 / fpr):,}" if fpr else "0"
-
-
-def _digits(name: str, numbers: Sequence[float]) -> list[str]:
-    """All with as many digits as the first needs."""
-    if not in_per_cent(name):
-        return [_minus(f"{number:.3f}") for number in numbers]
-    places = 2 if abs(numbers[0]) < 0.01 else 1
-    return [_minus(f"{round(100 * number, places) + 0.0:.{places}f}") for number in numbers]
-
-
-def _minus(digits: str) -> str:
-    return digits.replace("-", "−")
