@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
-from ml_privacy_meter.report.people import number, people
+from ml_privacy_meter.report.people import people
 
 # The other privacy attacks of NIST AI 100-2 E2025, and what each would have to show.
 OTHER_ATTACKS = (
@@ -85,7 +85,7 @@ def counts(document: Document) -> Document:
             sure = "" if found["leaks"] else ", not surely above chance"
             identified = f"{found['identified']:,} [{found['low']:,}, {found['high']:,}] of {found['members']:,}{sure}"
             attack = found["attack"]
-        rows.append([found["error"], identified, number(found["chance"]), wrongly, attack])
+        rows.append([found["error"], identified, words.number(found["chance"]), wrongly, attack])
     return {
         "kind": "table",
         "caption": (
