@@ -11,13 +11,14 @@ from markupsafe import Markup
 from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.records import Packed
 
 OPEN = 2  # attacks whose charts are all shown; of more, those of the strongest
 ROWS = 200  # of a table of groups; report.json holds them all
 
 
-def page(document: Document) -> str:
-    """The page, as HTML. Whatever a user wrote is shown as text."""
+def page(document: Document, records: Packed | None = None) -> str:
+    """The page, as HTML, with a table of these records. Whatever a user wrote is shown as text."""
     names = words.headline(document["findings"])
     sections = [_section(number, found, document) for number, found in enumerate(document["findings"], 1)]
     together = _together(document)
@@ -26,6 +27,7 @@ def page(document: Document) -> str:
     specs = {chart["key"]: chart["spec"] for chart in drawn}
     return _template().render(
         document=document,
+        records=records,
         words=words,
         names=names,
         baselines={name: words.baseline(document["findings"], name) for name in names},

@@ -88,6 +88,7 @@ class Report:
         from ml_privacy_meter.report.dpia import dpia
         from ml_privacy_meter.report.markdown import markdown
         from ml_privacy_meter.report.page import page
+        from ml_privacy_meter.report.records import packed
 
         folders.check_folder(folder)
         found = self._document
@@ -95,7 +96,7 @@ class Report:
             "report.json": dump(found).encode(),
             "report.md": markdown(found).encode(),
             "dpia.md": dpia(found).encode(),
-            "index.html": page(found).encode(),
+            "index.html": page(found, packed(self.records)).encode(),
             "records.parquet": self.records.reset_index(drop=True).to_parquet(None, index=False),
         }
         return folders.write(folder, files)
