@@ -137,3 +137,14 @@ def rmia(x: tuple, z: tuple, gamma: float, a: float, offline: bool, break_ties: 
             share = (beaten + place) / (len(over_z) + 1) if break_ties else beaten / len(over_z)
             scores[i] += share / queries
     return scores
+
+
+def delong_covariance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
+    """Of two AUCs of the same members and non-members, each pair (member, other) scored by one model: by definition."""
+
+    def wins(a: float, b: float) -> float:
+        return 1.0 if a > b else 0.5 if a == b else 0.0
+
+    by_member = [[np.mean([wins(m, o) for o in non]) for m in member] for member, non in (one, other)]
+    by_other = [[np.mean([wins(m, o) for m in member]) for o in non] for member, non in (one, other)]
+    return float(sum(np.cov(*sides)[0, 1] / len(sides[0]) for sides in (by_member, by_other)))

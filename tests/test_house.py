@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "membership": {"signals", "types", "_checks"},
     "risk": {"findings", "types", "_checks"},
     "report": {"findings", "types", "_checks"},
+    "comparison": {"report", "risk", "findings", "types", "_checks"},
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
     "training": {"targets", "records", "types", "_checks", "_extras"},
@@ -38,13 +39,13 @@ MAY_IMPORT = {
     "audit": {*PREPARED, *GAMES, *ROOMS},
     "gate": {"report", "risk", "_checks"},
     "usage": {"case", *GAMES, "signals", "training"},
-    "cli": {"audit", "case", *GAMES, *ROOMS, "gate", "__version__"} - {"findings", "risk"},
-    "__init__": {"audit", "usage", *GAMES, *ROOMS},
+    "cli": {"audit", "case", "comparison", *GAMES, *ROOMS, "gate", "__version__"} - {"findings", "risk"},
+    "__init__": {"audit", "usage", "comparison", *GAMES, *ROOMS},
 }
 PUBLIC = {
-    *("audit", "open_model", "load_records", "as_records", "membership", "risk", "signals"),
+    *("audit", "compare", "open_model", "load_records", "as_records", "membership", "risk", "signals"),
     *("train_references", "own_references", "load_outputs", "dataset_usage", "Recipe", "References"),
-    *("Check", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
+    *("Check", "Comparison", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }
 
 

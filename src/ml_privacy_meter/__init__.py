@@ -3,6 +3,7 @@
 from ml_privacy_meter import membership, risk, signals
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
+from ml_privacy_meter.comparison import Comparison, compare
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
@@ -14,6 +15,7 @@ from ml_privacy_meter.usage import dataset_usage
 
 __all__ = [
     "Check",
+    "Comparison",
     "Finding",
     "Group",
     "InputError",
@@ -26,6 +28,7 @@ __all__ = [
     "Signals",
     "as_records",
     "audit",
+    "compare",
     "dataset_usage",
     "load_outputs",
     "load_records",

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.cli import compare as comparing
 from ml_privacy_meter.cli import gate, options, runfile, template
 
 app = typer.Typer(
@@ -145,6 +146,22 @@ def init(
         return 0
 
     _do(work, debug)
+
+
+@app.command()
+def compare(
+    reports: comparing.Reports,
+    out: comparing.Out,
+    names: comparing.Names = None,
+    quiet: options.Quiet = False,
+    as_json: comparing.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Set saved reports side by side: one model over epochs, or with and without a defence.
+
+    privacy-meter compare before after --out comparison
+    """
+    _do(lambda: comparing.compared(reports, out, names or [], quiet, as_json), debug)
 
 
 @app.callback(invoke_without_command=True)

@@ -112,6 +112,36 @@ def groups(shown: Sequence[Document], name: str) -> Spec:
     return finish(alt.layer(chance.encode(x="baseline:Q"), interval, dot), height=24 * len(values))
 
 
+def tradeoff(points: Sequence[Document], x_title: str, y_title: str, *, shares: Sequence[bool]) -> Spec:
+    """Named points with intervals both ways, joined in the order given.
+
+    Args:
+        points: each with ``name``, ``said``, and for x and y ``value``, ``low`` and ``high`` (``x_low``, ``y_high``).
+        shares: whether x, and whether y, is written in per cent.
+    """
+    in_per_cent: Spec = {"labelExpr": "format(datum.value * 100, '.4~g') + '%'"}
+    scale = alt.Scale(zero=False, padding=16)
+    axes = [
+        alt.Axis(title=t, tickCount=5, **(in_per_cent if s else {}))
+        for t, s in zip((x_title, y_title), shares, strict=True)
+    ]
+    values = [point | {"order": place} for place, point in enumerate(points)]
+    base = alt.Chart(alt.InlineData(values=values))
+    x, y = alt.X("x_value:Q", scale=scale, axis=axes[0]), alt.Y("y_value:Q", scale=scale, axis=axes[1])
+    joined = base.mark_line(stroke=FAINT, strokeWidth=1.5, strokeDash=[4, 4]).encode(x=x, y=y, order="order:Q")
+    upright = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(x=x, y=alt.Y("y_low:Q", axis=axes[1]), y2="y_high:Q")
+    across = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(x=alt.X("x_low:Q", axis=axes[0]), x2="x_high:Q", y=y)
+    dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(x=x, y=y, tooltip=[alt.Tooltip("said:N", title=" ")])
+    middle = (min(p["x_low"] for p in points) + max(p["x_high"] for p in points)) / 2
+    labels = []
+    for side, sign in (("left", 1), ("right", -1)):  # towards the middle, where there is room
+        here = alt.Chart(alt.InlineData(values=[one for one in values if (one["x_value"] <= middle) == (sign > 0)]))
+        look: Spec = {"align": side, "dx": 9 * sign, "dy": -13, "fontSize": 12, "fill": INK, "limit": 120}
+        halo = here.mark_text(**look, stroke="var(--paper)", strokeWidth=4)
+        labels += [one.encode(x=x, y=y, text="name:N") for one in (halo, here.mark_text(**look))]
+    return finish(alt.layer(joined, across, upright, dot, *labels), height=280)
+
+
 def finish(chart: Any, height: Any) -> Spec:
     """The chart as the page draws it: as wide as its place, so high, and with no address in it."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()

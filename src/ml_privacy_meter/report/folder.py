@@ -1,4 +1,4 @@
-"""A report's folder: whose it is, and how a new one takes its place."""
+"""A report's folder, or a comparison's: whose it is, and how a new one takes its place."""
 
 import ctypes
 import json
@@ -7,6 +7,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ml_privacy_meter._checks import InputError
@@ -16,28 +17,47 @@ from ml_privacy_meter.report.seal import intact
 FILES = frozenset({"report.json", "report.md", "dpia.md", "index.html", "records.parquet"})
 
 
-def check_folder(folder: str | Path) -> None:
-    """Raises `InputError` unless a report may go there: no folder, an empty one, or an earlier report."""
+@dataclass(frozen=True)
+class Kind:
+    """A kind of folder that this program writes.
+
+    Args:
+        name: what it is called in messages.
+        files: all that it may hold.
+        document: the one of its files that says whose it is, by its ``schema``.
+    """
+
+    name: str
+    files: frozenset[str]
+    document: str
+    schema: str
+
+
+REPORT = Kind("report", FILES, "report.json", SCHEMA)
+
+
+def check_folder(folder: str | Path, kind: Kind = REPORT) -> None:
+    """Raises `InputError` unless such a folder may go there: no folder, an empty one, or an earlier one of its kind."""
     target = Path(folder).resolve()
     if target.is_dir():
-        _check_content(target)
+        _check_content(target, kind)
         if target.is_mount() or target == Path.cwd():
             what = "a mount point" if target.is_mount() else "the folder that you are in"
-            raise InputError(f"A report replaces its folder whole, and {target} is {what}: name one inside it.")
+            raise InputError(f"A {kind.name} replaces its folder whole, and {target} is {what}: name one inside it.")
     elif target.exists():
-        raise InputError(f"A report is a folder, and {target} is a file: name another.")
+        raise InputError(f"A {kind.name} is a folder, and {target} is a file: name another.")
     above = next(parent for parent in target.parents if parent.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise InputError(f"The report cannot be put into {above}, which is not a folder that you may write to.")
+        raise InputError(f"The {kind.name} cannot be put into {above}, which is not a folder that you may write to.")
 
 
-def write(folder: str | Path, files: Mapping[str, bytes]) -> Path:
+def write(folder: str | Path, files: Mapping[str, bytes], kind: Kind = REPORT) -> Path:
     """The folder, which then holds these files alone; whoever looks sees the old ones or the new ones.
 
     Raises:
         InputError: see `check_folder`.
     """
-    check_folder(folder)
+    check_folder(folder, kind)
     target = Path(folder).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
@@ -45,7 +65,7 @@ def write(folder: str | Path, files: Mapping[str, bytes]) -> Path:
     try:
         for name, content in files.items():
             (beside / name).write_bytes(content)
-        check_folder(folder)  # Writing took a while, and what is swapped out is deleted.
+        check_folder(folder, kind)  # Writing took a while, and what is swapped out is deleted.
         if target.exists() and not any(target.iterdir()):
             target.rmdir()
         if target.exists():
@@ -57,18 +77,18 @@ def write(folder: str | Path, files: Mapping[str, bytes]) -> Path:
     return Path(folder)
 
 
-def _check_content(target: Path) -> None:
+def _check_content(target: Path, kind: Kind) -> None:
     names = {path.name for path in target.iterdir()}
-    strange = sorted(names - FILES)
+    strange = sorted(names - kind.files)
     if strange:
         raise InputError(
-            f"A report is not written over other files: {target} holds {', '.join(strange[:3])}"
+            f"A {kind.name} is not written over other files: {target} holds {', '.join(strange[:3])}"
             f"{' and more' if len(strange) > 3 else ''}. Name a new folder, or an empty one."
         )
-    if names and not _is_ours(target / "report.json"):
+    if names and not _is_ours(target / kind.document, kind.schema):
         raise InputError(
-            f"{target} holds {', '.join(sorted(names))}, but no report.json of this program, so it is left "
-            "alone. Name a new folder, or an empty one."
+            f"{target} holds {', '.join(sorted(names))}, but no {kind.document} of this program, so it is "
+            "left alone. Name a new folder, or an empty one."
         )
     if "dpia.md" in names and not _untouched(target / "dpia.md"):
         raise InputError(
@@ -84,12 +104,12 @@ def _untouched(path: Path) -> bool:
         return False
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Path, schema: str) -> bool:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("schema") == SCHEMA
+    return isinstance(content, dict) and content.get("schema") == schema
 
 
 def _swap(new: Path, old: Path) -> None:

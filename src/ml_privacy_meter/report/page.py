@@ -1,16 +1,11 @@
 """The report as one page, which opens from disk and asks nothing of any network."""
 
-import json
-from functools import cache
 from typing import Any
-
-import jinja2
-import vl_convert
-from markupsafe import Markup
 
 from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.html import bundle, embedded, template
 from ml_privacy_meter.report.records import Packed
 
 OPEN = 2  # attacks whose charts are all shown; of more, those of the strongest
@@ -25,7 +20,7 @@ def page(document: Document, records: Packed | None = None) -> str:
     reliability = _reliability(document["calibration"])
     drawn = [*together["charts"], *(chart for section in sections for chart in section["charts"]), *reliability]
     specs = {chart["key"]: chart["spec"] for chart in drawn}
-    return _template().render(
+    return template("page.html").render(
         document=document,
         records=records,
         words=words,
@@ -43,8 +38,8 @@ def page(document: Document, records: Packed | None = None) -> str:
         glossary=glossary.glossary(document),
         about=about.lines(document),
         assessment=assessment(document),
-        specs=_json(specs),
-        bundle=_bundle() if specs else "",
+        specs=embedded(specs),
+        bundle=bundle() if specs else "",
     )
 
 
@@ -181,32 +176,3 @@ def _column(key: str, name: str, found: list[Document]) -> Document:
 
 def _chart(key: str, spec: charts.Spec, caption: str, alternative: str) -> Document:
     return {"key": key, "spec": spec, "caption": caption, "alternative": alternative}
-
-
-def _json(content: Any) -> Markup:
-    """JSON that no HTML parser can take for the end of a script, whatever a user's group is called."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&\u2028\u2029":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # Nothing in it can leave the script block now.
-
-
-def _bundle() -> Markup:
-    """The charts' library: Vega, Vega-Lite and Vega-Embed."""
-    return Markup(_javascript().replace("</script", "<\\/script"))
-
-
-@cache
-def _javascript() -> str:
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-
-
-@cache
-def _template() -> jinja2.Template:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("ml_privacy_meter.report", "template"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    ).get_template("page.html")

@@ -51,14 +51,18 @@ def wilson(hits: int, trials: int, confidence: float = 0.95) -> Interval:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def difference(first: Interval, second: Interval, values: tuple[float, float]) -> Interval:
-    """Interval of the first share less the second, from the interval of each.
+def difference(first: Interval, second: Interval, values: tuple[float, float], *, correlation: float = 0.0) -> Interval:
+    """Interval of the first share less the second, from the interval of each and the correlation of the two estimates.
 
-    Source: Newcombe, Interval Estimation for the Difference between Independent Proportions, 1998, method 10.
+    Source: Newcombe, Interval Estimation for the Difference between Independent Proportions, 1998, method 10; with
+    correlation, Zou and Donner, Construction of Confidence Limits about Effect Measures: A General Approach, 2008.
     """
     (low1, high1), (low2, high2), (p1, p2) = first, second, values
-    low = p1 - p2 - sqrt((p1 - low1) ** 2 + (high2 - p2) ** 2)
-    return low, p1 - p2 + sqrt((high1 - p1) ** 2 + (p2 - low2) ** 2)
+
+    def reach(one: float, other: float) -> float:
+        return sqrt(max(0.0, one**2 + other**2 - 2 * correlation * one * other))
+
+    return p1 - p2 - reach(p1 - low1, high2 - p2), p1 - p2 + reach(high1 - p1, p2 - low2)
 
 
 def on_logit_scale(value: float, error: float, trials: int, confidence: float = 0.95) -> Interval:
