@@ -187,6 +187,10 @@ def test_checks_that_void_a_report_come_first(shelf: Path, tmp_path: Path) -> No
     found = compare([shelf / "high", saved(tmp_path / "other", shifted=True, version="0")]).document
     assert [one["voids"] for one in found["warnings"]][:2] == [True, False]
     assert "different sources" in found["warnings"][0]["says"]
+    assert [one["void"] for one in found["reports"]] == [False, True]
+    assert row(found)["differences"][1]["high"] < 0
+    assert not any(one["surely"] for one in differences(found))
+    assert "a check failed that voids an audit. At face value: “threshold” reaches" in words.summary(found)[0]
 
 
 def test_attacks_on_other_numbers_of_reference_models_are_not_compared(tmp_path: Path) -> None:

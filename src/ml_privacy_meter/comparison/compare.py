@@ -13,7 +13,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.comparison import words
 from ml_privacy_meter.comparison.changes import changes
 from ml_privacy_meter.comparison.figures import calibration, figures, leading, quality
-from ml_privacy_meter.comparison.matching import match, references, warnings
+from ml_privacy_meter.comparison.matching import match, references, void, warnings
 from ml_privacy_meter.comparison.reading import Audit, read
 from ml_privacy_meter.comparison.terminal import table
 from ml_privacy_meter.report import folder as folders
@@ -109,6 +109,7 @@ def _report(audit: Audit, name: str, how: str, confidence: float) -> Document:
         "non_members": about["non_members"],
         "reference_models": references(audit),
         "records": how,
+        "void": void(audit),
         "quality": quality(audit, confidence),
         "calibration": calibration(audit),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_privacy_meter import risk
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.comparison.matching import PAIRED, Match, incomparable
+from ml_privacy_meter.comparison.matching import PAIRED, Match, incomparable, void
 from ml_privacy_meter.comparison.reading import AGAIN, Audit
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.report import words
@@ -22,7 +22,7 @@ def figures(audits: Sequence[Audit], matches: Sequence[Match], confidence: float
     """A row for each attack and figure: the figure of every report, and its difference to the first report's.
 
     A difference is ``surely`` one where its interval leaves out 0 even when the confidence is shared out over all of
-    them.
+    them, and neither audit is void.
     """
     rows = list(_rows(audits))
     asked = [
@@ -93,7 +93,14 @@ def _difference(
 
     low, high = interval(confidence)
     value = (risks[1] or {})["value"] - (risks[0] or {})["value"]
-    return said | {"value": value, "low": low, "high": high, "how": matched.how, "interval": interval}
+    return said | {
+        "value": value,
+        "low": low,
+        "high": high,
+        "how": matched.how,
+        "interval": interval,
+        "void": void(first) or void(other),
+    }
 
 
 def _check(audit: Audit, attack: str, found: Risk, held: Document) -> None:
@@ -105,11 +112,11 @@ def _check(audit: Audit, attack: str, found: Risk, held: Document) -> None:
 
 
 def _sure(said: dict[str, Any], confidence: float) -> Document:
-    interval = said.pop("interval", None)
+    interval, voided = said.pop("interval", None), said.pop("void", False)
     if interval is None:
         return said
     low, high = interval(confidence)
-    return said | {"surely": bool(low > 0 or high < 0)}
+    return said | {"surely": not voided and bool(low > 0 or high < 0)}
 
 
 def quality(audit: Audit, confidence: float) -> Document:

@@ -158,6 +158,11 @@ def _said(value: Any) -> str:
     return ("–" if value is None else " ".join(str(value).split()))[:80]
 
 
+def void(audit: Audit) -> bool:
+    """Whether a check failed that voids the audit: its figures then measure something else than the model."""
+    return any(check["voids"] for check in words.failing(audit.document))
+
+
 def references(audit: Audit) -> int:
     """How many reference models the audit had."""
     return int(audit.document["about"].get("reference_models") or 0)

@@ -29,7 +29,9 @@ def page(document: Document) -> str:
 
 def _attacks(document: Document) -> list[tuple[str, list[Document]]]:
     """The rows of each attack, those of the leading one first."""
-    names = sorted(dict.fromkeys(row["attack"] for row in document["figures"]), key=document["leading"].__ne__)
+    names = sorted(
+        dict.fromkeys(row["attack"] for row in document["figures"]), key=lambda name: name != document["leading"]
+    )
     return [(name, [row for row in document["figures"] if row["attack"] == name]) for name in names]
 
 

@@ -24,7 +24,7 @@ def table(document: Document) -> Table:
     made.add_column("attack", overflow="fold")
     made.add_column("figure")
     made.add_column("report", overflow="fold")
-    made.add_column("value", justify="right")
+    made.add_column("value", justify="right", no_wrap=True)
     made.add_column(Text(f"less that of {reports[0]['name']}"), justify="right", no_wrap=True)
     shown = [row for row in document["figures"] if row["attack"] == document["leading"] or row["figure"] == "AUC"]
     for above, row in zip([None, *shown], shown, strict=False):
@@ -42,7 +42,7 @@ def table(document: Document) -> Table:
         for report in reports:
             of = report["quality"]
             cells = ("", f"{of['of']} on non-members", report["name"], words.quality(of, "non_members"), "")
-            made.add_row(*(Text(cell) for cell in cells), style="dim")
+            made.add_row(*(Text(cell.replace(" [", "\n[")) for cell in cells), style="dim")
     return made
 
 

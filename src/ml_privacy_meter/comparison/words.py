@@ -19,10 +19,9 @@ TRAINING = (
     "difference takes several models of each kind."
 )
 MEAN = (
-    "These are the largest rises among many. Some part of each is chance, so a new audit, or a model trained again, "
-    "would on average show smaller ones for the same records: regression to the mean. A list of the largest rises is "
-    "never empty, not even between two models that are equally private. It says where to look, and nothing sure of one "
-    "record."
+    "The largest of many rises are partly chance: a new audit, or a model trained again, would on average show smaller "
+    "ones for the same records (regression to the mean). A list of the largest rises is hardly ever empty, not even "
+    "between two models that are equally private. It says where to look, and nothing sure of one record."
 )
 CONTROL = (
     "Non-members were in neither training set: their rises and falls show how far probabilities move with no training "
@@ -94,9 +93,10 @@ def _summary(document: Document, place: int) -> str:
     if row is None:
         return f"“{other['name']}” against “{first['name']}”: no attack’s AUC could be compared in all reports."
     found = row["differences"][place]
-    if found["surely"]:
-        ways = ("less", "below") if found["value"] < 0 else ("more", "above")
-        said = f"leaks {ways[0]} than “{first['name']}” to this attack"
+    if first["void"] or other["void"]:
+        said = f"cannot be set beside “{first['name']}”, as a check failed that voids an audit. At face value"
+    elif found["surely"]:
+        said = f"leaks {'less' if found['value'] < 0 else 'more'} than “{first['name']}” to this attack"
     else:
         said = f"cannot be told from “{first['name']}” by these records, which does not show that the two leak alike"
     return (
@@ -128,7 +128,7 @@ def overview(document: Document) -> str:
     return (
         f"Of {words.count(len(known), 'difference')} over all attacks and figures, {less:,} surely lie below 0 (less "
         f"is revealed), {more:,} surely above (more is). “Surely”: even when the confidence is shared out over all of "
-        f"them. Not compared: {len(held) - len(known):,}."
+        f"them, and never beside an audit that is void. Not compared: {len(held) - len(known):,}."
     )
 
 

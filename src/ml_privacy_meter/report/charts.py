@@ -135,11 +135,14 @@ def tradeoff(points: Sequence[Document], x_title: str, y_title: str, *, shares: 
     middle = (min(p["x_low"] for p in points) + max(p["x_high"] for p in points)) / 2
     labels = []
     for side, sign in (("left", 1), ("right", -1)):  # towards the middle, where there is room
-        here = alt.Chart(alt.InlineData(values=[one for one in values if (one["x_value"] <= middle) == (sign > 0)]))
+        some = [one for one in values if (one["x_value"] <= middle) == (sign > 0)]
+        if not some:
+            continue
+        here = alt.Chart(alt.InlineData(values=some))
         look: Spec = {"align": side, "dx": 9 * sign, "dy": -13, "fontSize": 12, "fill": INK, "limit": 120}
         halo = here.mark_text(**look, stroke="var(--paper)", strokeWidth=4)
         labels += [one.encode(x=x, y=y, text="name:N") for one in (halo, here.mark_text(**look))]
-    return finish(alt.layer(joined, across, upright, dot, *labels), height=280)
+    return finish(alt.layer(joined, *labels, across, upright, dot), height=280)
 
 
 def finish(chart: Any, height: Any) -> Spec:
