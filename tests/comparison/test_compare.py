@@ -123,6 +123,13 @@ def test_the_records_that_rose_most_are_members_and_these(shelf: Path) -> None:
     assert (found["non_members"]["rose"], found["non_members"]["fell"]) == ((others > 0.1).sum(), (others < -0.1).sum())
 
 
+def test_non_members_are_counted_and_not_listed(shelf: Path) -> None:
+    found = compare([shelf / "high", shelf / "low"]).document["changes"][0]
+    members = set(table(shelf / "high").query("member")["id"])
+    assert found["non_members"]["rose"] > 0
+    assert {one["id"] for one in found["rose_most"]} <= members
+
+
 def test_what_references_tell_of_records_stands_beside(tmp_path: Path) -> None:
     places = [saved(tmp_path / str(leak), leak=leak, references=4) for leak in (0.0, 1.0)]
     found = compare(places).document
@@ -147,6 +154,14 @@ def test_members_who_changed_sides_are_not_compared(shelf: Path, tmp_path: Path)
     assert "14 records are in the training set of one model alone" in found["warnings"][0]["says"]
     assert found["changes"][0]["why_not"] == "The two reports are not of the same records."
     assert found["leading"] is None
+
+
+def test_sides_that_changed_are_seen_among_records_that_are_shared_in_part(shelf: Path, tmp_path: Path) -> None:
+    place = saved(tmp_path / "other", leak=0.5)
+    names = list(np.roll(table(place)["id"], 7))
+    change(place, id=[*names[:-1], "new"])
+    found = compare([shelf / "high", place]).document
+    assert found["reports"][1]["records"] == "not compared"
 
 
 @pytest.mark.parametrize("case", ["disjoint", "in part", "relabelled"])
