@@ -1,7 +1,5 @@
 """The report as one page, which opens from disk and asks nothing of any network."""
 
-from typing import Any
-
 from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
