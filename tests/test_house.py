@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "signals": {"types", "_checks"},
     "membership": {"signals", "types", "_checks"},
     "risk": {"findings", "types", "_checks"},
-    "report": {"findings", "types", "_checks"},
+    "report": {"findings", "types", "_checks", "_extras"},
     "comparison": {"report", "risk", "findings", "types", "_checks"},
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},

@@ -14,6 +14,7 @@ from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import compare as comparing
 from ml_privacy_meter.cli import gate, options, runfile, template
+from ml_privacy_meter.cli.schema import schema
 
 app = typer.Typer(
     help="What does a trained model reveal about the records it was trained on?",
@@ -59,6 +60,7 @@ def audit(
     batch_size: options.BatchSize = None,
     store: options.StoreFolder = None,
     assessment: options.Assessment = None,
+    pdf: options.Pdf = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -79,6 +81,7 @@ def audit(
 def run(
     file: Annotated[Path, typer.Argument(help="A run file, as `privacy-meter init` writes it.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="A folder for the report in place of the file's.")] = None,
+    pdf: options.Pdf = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -93,6 +96,8 @@ def run(
         settings, written = runfile.read(file), runfile.read(file, expand=False)
         if out is not None:
             settings["out"] = written["out"] = str(out.absolute())
+        if pdf:
+            settings["pdf"] = written["pdf"] = True
         base = file.absolute().parent
         gate.check_run(settings, file)
         if dry_run:
@@ -162,6 +167,9 @@ def compare(
     privacy-meter compare before after --out comparison
     """
     _do(lambda: comparing.compared(reports, out, names or [], quiet, as_json), debug)
+
+
+app.command()(schema)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,6 +15,7 @@ Members = Annotated[
 ]
 NonMembers = Annotated[Path, typer.Option(help="Records of the same source that it never saw.", metavar="PATH")]
 Out = Annotated[Path, typer.Option(help="The folder that the report goes to.", metavar="FOLDER")]
+Pdf = Annotated[bool, typer.Option("--pdf", help="Add report.pdf, for filing; needs the extra `pdf`.", metavar="")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.", metavar="")]
 Json = Annotated[bool, typer.Option("--json", help="Print report.json in place of the table.", metavar="")]
 DryRun = Annotated[

@@ -20,7 +20,7 @@ from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
-from ml_privacy_meter.report import Report, check_folder
+from ml_privacy_meter.report import Report, check_folder, check_pdf
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
 from ml_privacy_meter.types import Records, Signal
@@ -61,6 +61,7 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **({"references": references} if references else {}),
         **those(["out", "assessment"]),
+        **({"pdf": True} if given.get("pdf") else {}),
         "model": ({"path": given["model"]} if given.get("model") else {}) | model,
         "members": {"path": str(given["members"]), **columns},
         "non_members": {"path": str(given["non_members"]), **columns},
@@ -78,9 +79,7 @@ def audit_from(
     Args:
         written: the settings before variables were replaced, as the report shows them.
     """
-    check_settings(settings)
-    out = _path(base, settings["out"])
-    check_folder(out)
+    out = _ready(settings, base)
     answers = answers_from(settings.get("assessment", {}), base)
     run = dict(settings.get("run", {}))
     store = _path(base, run.pop("store", STORE))
@@ -109,13 +108,12 @@ def audit_from(
         )
     report = report.answered(answers) if answers else report
     report = with_run_file(report, settings if written is None else written, base)
-    return report, report.save(out)
+    return report, report.save(out, pdf=settings.get("pdf", False))
 
 
 def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
     """What `audit_from` would train first; None where it trains nothing."""
-    check_settings(settings)
-    check_folder(_path(base, settings["out"]))
+    _ready(settings, base)
     answers_from(settings.get("assessment", {}), base)
     run = dict(settings.get("run", {}))
     store = _path(base, run.pop("store", STORE))
@@ -126,6 +124,16 @@ def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
             return None
         given = settings["references"]
         return plan_from(given, base, model=model, sides=(members, non_members), store=store, **_of_training(run))
+
+
+def _ready(settings: Mapping[str, Any], base: Path) -> Path:
+    """The folder for the report, once it is seen that the settings can be followed to the end."""
+    check_settings(settings)
+    out = _path(base, settings["out"])
+    check_folder(out)
+    if settings.get("pdf"):
+        check_pdf()
+    return out
 
 
 def _of_training(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +171,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "gate": gating.allowed(),
     }
     for section, given in settings.items():
-        one_of(section, ["out", "attacks", "assessment", *sections], "section or setting")
-        kinds: dict[str, Any] = {"out": str, "assessment": str | Mapping[str, str]}
+        one_of(section, ["out", "pdf", "attacks", "assessment", *sections], "section or setting")
+        kinds: dict[str, Any] = {"out": str, "pdf": bool, "assessment": str | Mapping[str, str]}
         check_kind(given, kinds.get(section, Mapping[str, Any]), f"`{section}`")
         for name, value in given.items() if section in sections else ():
             kind = sections[section][one_of(name, sections[section], f"setting in [{section}]")]

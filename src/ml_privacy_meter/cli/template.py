@@ -21,6 +21,7 @@ TEMPLATE = Template("""\
 # Run it with: privacy-meter run audit.toml      Paths are relative to this file.
 
 out = "report"                      # the folder that the report goes to
+# pdf = true                        # adds report.pdf to it; needs pip install "ml-privacy-meter[pdf]"
 
 [model]
 # Detected: $model

@@ -1,6 +1,7 @@
 """What an audit found, to read in Python, in a terminal, or as a folder to file."""
 
 from ml_privacy_meter.report.folder import check_folder
+from ml_privacy_meter.report.pdf import check_pdf
 from ml_privacy_meter.report.report import Report
 
-__all__ = ["Report", "check_folder"]
+__all__ = ["Report", "check_folder", "check_pdf"]

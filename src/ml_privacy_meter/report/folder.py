@@ -14,7 +14,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.report.document import SCHEMA
 from ml_privacy_meter.report.seal import intact
 
-FILES = frozenset({"report.json", "report.md", "dpia.md", "index.html", "records.parquet"})
+FILES = frozenset({"report.json", "report.md", "dpia.md", "report.pdf", "index.html", "records.parquet"})
 
 
 @dataclass(frozen=True)

@@ -2,72 +2,171 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
+from ml_privacy_meter.report import about as measured
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.plain import visible
 
 # What Markdown or HTML could take for markup; a backslash before it says that it is not.
 MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~&$\"]")
+# What a host of pull requests makes a link, a picture or a message to somebody of; a space without width parts it.
+LINKS = re.compile(
+    r"(?<!\w)@(?=\w)|@(?=[\w-]*\.[\w.-]*[A-Za-z])|#(?=\w)|\b[Gg][Hh]-(?=\d)|:(?=//)|\b[Ww]{3}\.(?=\w)|\b(?:mailto|xmpp):|:(?=[\w+-]+:)"
+)
+# Characters for each part. All together stay below 65,536, the most that GitHub takes for a comment.
+ROOM = {"verdict": 4_000, "warnings": 9_000, "attacks": 12_000, "views": 4_000, "figures": 8_000, "groups": 6_000}
+ROOM |= {"exposed": 5_000, "checks": 5_000, "about": 4_000}
+MOST_COLUMNS = 8
+VOIDS = " (voids the audit)"
+LEFT_OUT = "… and {} more: see `report.json`."
+
+FILES = {
+    "index.html": "the page, with charts",
+    "report.pdf": "the same to be filed",
+    "report.json": "for programs",
+    "records.parquet": "a row for each record",
+}
 
 
-def markdown(document: Document) -> str:
-    """The verdict, what speaks against it, the attacks side by side, and the most exposed records."""
-    about = document["about"]
+def markdown(document: Document, *, files: Iterable[str] = ("index.html", "report.json", "records.parquet")) -> str:
+    """The verdict, what speaks against it, the attacks side by side; and, folded, what stands behind them.
+
+    Args:
+        files: those that stand beside it.
+    """
+    about, found = document["about"], document["findings"]
+    links = ", ".join(f"[{name}]({name}) ({FILES[name]})" for name in files)
     parts = [
         "# Privacy audit" + (f": {escape(about['model'])}" if about.get("model") else ""),
-        escape(words.verdict(document)),
+        escape(words.verdict(document), room=ROOM["verdict"]),
         _warnings(document),
-        _attacks(document),
-        _exposed(document),
+        _attacks(found),
+        _folded("Threat models: what each attack was assumed to see", _views(found)),
+        _folded("All figures", _figures(found)),
+        _groups(found),
+        _folded("Most exposed training records", _exposed(document["exposed"])),
         _checks(document),
+        _folded("How it was measured", _table(["What", "Value"], _about(document), room=ROOM["about"])),
         f"{words.count(about['members'], 'member')}, {words.count(about['non_members'], 'non-member')}, seed "
-        f"{about['seed']}, ML Privacy Meter {about['version']}. The whole report is in `index.html`.",
+        f"{about['seed']}, ML Privacy Meter {escape(about['version'])}. The whole report: {links}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def escape(text: object) -> str:
-    """``text`` as Markdown shows it letter by letter, in one line."""
-    line = " ".join(str(text).split())
-    return MARKUP.sub(r"\\\g<0>", line)
+def escape(text: object, *, room: int = 300) -> str:
+    """``text`` as Markdown shows it letter by letter, in one line; cut off where it would be longer than ``room``."""
+    whole = visible(str(text)[: 4 * room])
+    line = whole[:room]
+    shown = _marked(line) + ("…" if line != whole else "")
+    while len(shown) > room:
+        line = line[: 3 * len(line) // 4]
+        shown = _marked(line) + "…"
+    return shown
+
+
+def _marked(line: str) -> str:
+    parted = LINKS.sub("\\g<0>\u200b", line)
+    return MARKUP.sub(r"\\\g<0>", parted).replace("\u200b", "&#8203;")
+
+
+def _folded(title: str, content: str) -> str:
+    """What a click opens; nothing of a user's may stand in the title, where HTML is HTML."""
+    return f"<details>\n<summary>{title}</summary>\n\n{content}\n\n</details>" if content else ""
 
 
 def _warnings(document: Document) -> str:
-    failed = words.failing(document)
-    reasons = [f"- **{escape(check['name'])}** {escape(check['says'])}" for check in failed]
+    reasons = [
+        f"- **{escape(check['name'])}**{VOIDS if check['voids'] else ''} {escape(check['says'], room=1_200)}"
+        for check in words.failing(document)
+    ]
     reasons += [
-        f"- **The attack {escape(finding['attack'])} failed.** {escape(finding['failed'])}"
+        f"- **The attack {escape(finding['attack'])} failed.** {escape(finding['failed'], room=1_200)}"
         for finding in document["findings"]
         if finding["failed"]
     ]
-    return "\n".join(["## Read this first\n", *reasons]) if reasons else ""
+    return "## Read this first\n\n" + _fitting(reasons, ROOM["warnings"], "- ") if reasons else ""
 
 
-def _attacks(document: Document) -> str:
-    names = words.headline(document["findings"])
+def _attacks(found: Sequence[Document]) -> str:
+    names = words.headline(found)[:MOST_COLUMNS]
     if not names:
         return ""
-    rows = []
-    for finding in document["findings"]:
+    rows = [["Without the model", *(words.baseline(found, name) or "–" for name in names)]]
+    for finding in found:
         risks = [words.named(finding["risks"], name) for name in names]
-        cells = ["failed" if finding["failed"] else "–" if risk is None else _cell(risk) for risk in risks]
+        cells = ["failed" if finding["failed"] else _cell(risk) for risk in risks]
         rows.append([escape(finding["attack"]), *cells])
     note = (
         "Brackets hold intervals; bold: above what is reached without the model, even when the interval is widened "
         "for the number of figures."
     )
-    if words.chosen(document["findings"]):
+    if words.chosen(found):
         note += f" {words.CHOSEN}"
-    return f"## Attacks\n\n{_table(['Attack', *names], rows)}\n\n{note}"
+    return f"## Attacks\n\n{_table(['Attack', *map(escape, names)], rows, room=ROOM['attacks'])}\n\n{note}"
 
 
-def _cell(risk: Document) -> str:
+def _cell(risk: Document | None) -> str:
+    if risk is None:
+        return "–"
     shown = words.starred(risk)
     return f"**{shown}**" if words.leaks(risk) else shown
 
 
-def _exposed(document: Document) -> str:
-    shown = document["exposed"][:10]
+def _views(found: Sequence[Document]) -> str:
+    rows = ([escape(one["attack"]), escape(one["sees"]), escape(one["says"], room=600)] for one in found)
+    return _table(["Attack", "The adversary sees", "The score is"], rows, room=ROOM["views"])
+
+
+def _figures(found: Sequence[Document]) -> str:
+    head = ["Attack", "Figure", "Value and interval", "Without the model", "Records", "Remark"]
+    rows = (
+        [
+            escape(one["attack"]),
+            escape(risk["name"]),
+            _cell(risk),
+            words.stated(risk["name"], risk["baseline"]),
+            f"{risk['trials']:,}",
+            escape(words.remark(risk)),
+        ]
+        for one in found
+        for risk in one["risks"]
+    )
+    return _table(head, rows, room=ROOM["figures"])
+
+
+def _groups(found: Sequence[Document]) -> str:
+    """The groups of the strongest attack, those of its highest first figure first."""
+    held = [one for one in found if one["groups"] and one["risks"]]
+    if not held:
+        return ""
+    foremost = max(held, key=lambda one: _height(one, "AUC"))
+    names = words.headline([foremost])[:3]
+    ranked = sorted(foremost["groups"], key=lambda group: _height(group, names[0]), reverse=True)
+    rows = (
+        [
+            f"{escape(group['column'])}: {escape(group['value'])}",
+            f"{group['members']:,}",
+            f"{group['non_members']:,}",
+            *(_cell(words.named(group["risks"], name)) for name in names),
+        ]
+        for group in ranked
+    )
+    note = (
+        f"The attack is {escape(foremost['attack'])}. Each interval speaks for one group: of many groups, some lie "
+        "high or low by chance."
+    )
+    table = _table(["Group", "Members", "Non-members", *map(escape, names)], rows, room=ROOM["groups"])
+    return _folded("By class and group, for the strongest attack", f"{table}\n\n{note}")
+
+
+def _height(held: Document, name: str) -> tuple[bool, float]:
+    risk = words.named(held["risks"], name)
+    return (False, -1.0) if risk is None or risk["value"] is None else (risk["chosen"], risk["value"])
+
+
+def _exposed(shown: Sequence[Document]) -> str:
     memorization, vulnerability = (words.known(shown, name) for name in ("memorization", "vulnerability"))
     rows = [
         [
@@ -78,21 +177,34 @@ def _exposed(document: Document) -> str:
             *([words.memorized(one)] if memorization else []),
             *([words.value("vulnerability", one["vulnerability"])] if vulnerability else []),
         ]
-        for one in shown
+        for one in shown[:10]
     ]
     if not rows:
         return ""
     head = ["Record", *([] if shown[0]["class"] is None else ["Class"]), "Membership probability", "Attack"]
     head += ["Memorization"] * memorization + ["Vulnerability"] * vulnerability
-    return f"## Most exposed training records\n\n{_table(head, rows)}"
+    note = "A list of the highest is never empty: read it beside the verdict."
+    return f"{_table(head, rows, room=ROOM['exposed'])}\n\n{note}"
 
 
 def _checks(document: Document) -> str:
     passed = [check for check in document["checks"] if check["passed"]]
-    lines = [f"- {escape(check['name'])} {escape(check['says'])}" for check in passed]
-    return "\n".join(["## Checks that were passed\n", *lines]) if lines else ""
+    lines = [f"- {escape(check['name'])} {escape(check['says'], room=600)}" for check in passed]
+    return _folded(f"Checks that were passed ({len(passed)})", _fitting(lines, ROOM["checks"], "- "))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+def _about(document: Document) -> Iterable[list[str]]:
+    return ([escape(title), escape(text)] for title, text in measured.lines(document))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, room: int) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    above = f"| {' | '.join(head)} |\n|{' --- |' * len(head)}\n"
+    return above + _fitting(lines, room, "\n") if lines else ""
+
+
+def _fitting(lines: Sequence[str], room: int, before: str) -> str:
+    """As many of the lines as there is room for, and how many were left out."""
+    held = sum(end <= room for end in accumulate(len(line) + 1 for line in lines))
+    left = len(lines) - held
+    return "\n".join([*lines[:held], *([before + LEFT_OUT.format(f"{left:,}")] if left else [])])

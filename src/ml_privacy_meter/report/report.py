@@ -14,6 +14,8 @@ from ml_privacy_meter.findings import Calibration, Check, Finding, Risk
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
+from ml_privacy_meter.report.pdf import check_pdf
+from ml_privacy_meter.report.pdf import pdf as printed
 from ml_privacy_meter.report.terminal import table
 from ml_privacy_meter.report.words import count, failing, verdict
 
@@ -75,14 +77,15 @@ class Report:
         """
         return replace(self, about={**self.about, "assessment": check_answers(answers)})
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, pdf: bool = False) -> Path:
         """The folder, now with ``report.json``, ``report.md``, ``dpia.md``, ``index.html`` and ``records.parquet``.
 
-        The folder appears whole or not at all.
+        ``pdf`` adds ``report.pdf``, which needs the package's extra of that name. The folder appears whole or not
+        at all.
 
         Raises:
             InputError: the folder holds something else than an earlier report, or one whose ``dpia.md`` was changed
-                since; nothing is written then.
+                since, or no PDF can be made; nothing is written then.
         """
         # The page's libraries take a second to import; who reads the figures in Python need not wait.
         from ml_privacy_meter.report.dpia import dpia
@@ -91,14 +94,19 @@ class Report:
         from ml_privacy_meter.report.records import packed
 
         folders.check_folder(folder)
+        if pdf:
+            check_pdf()
         found = self._document
+        beside = ["index.html", *(["report.pdf"] if pdf else []), "dpia.md", "report.json", "records.parquet"]
         files = {
             "report.json": dump(found).encode(),
-            "report.md": markdown(found).encode(),
+            "report.md": markdown(found, files=beside).encode(),
             "dpia.md": dpia(found).encode(),
             "index.html": page(found, packed(self.records)).encode(),
             "records.parquet": self.records.reset_index(drop=True).to_parquet(None, index=False),
         }
+        if pdf:
+            files["report.pdf"] = printed(found)
         return folders.write(folder, files)
 
     def table(self) -> Table:
