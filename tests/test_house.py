@@ -39,11 +39,12 @@ MAY_IMPORT = {
     "audit": {*PREPARED, *GAMES, *ROOMS},
     "gate": {"report", "risk", "_checks"},
     "usage": {"case", *GAMES, "signals", "training"},
-    "cli": {"audit", "case", "comparison", *GAMES, *ROOMS, "gate", "__version__"} - {"findings", "risk"},
-    "__init__": {"audit", "usage", "comparison", *GAMES, *ROOMS},
+    "trackers": {"report", "_checks", "_extras"},
+    "cli": {"audit", "case", "comparison", "trackers", *GAMES, *ROOMS, "gate", "__version__"} - {"findings", "risk"},
+    "__init__": {"audit", "usage", "comparison", "trackers", *GAMES, *ROOMS},
 }
 PUBLIC = {
-    *("audit", "compare", "open_model", "load_records", "as_records", "membership", "risk", "signals"),
+    *("audit", "compare", "open_model", "load_records", "as_records", "membership", "risk", "signals", "trackers"),
     *("train_references", "own_references", "load_outputs", "dataset_usage", "Recipe", "References"),
     *("Check", "Comparison", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }

@@ -1,6 +1,6 @@
 """Quantifies what a trained model reveals about the records it was trained on."""
 
-from ml_privacy_meter import membership, risk, signals
+from ml_privacy_meter import membership, risk, signals, trackers
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.comparison import Comparison, compare
@@ -37,6 +37,7 @@ __all__ = [
     "own_references",
     "risk",
     "signals",
+    "trackers",
     "train_references",
 ]
 

@@ -2,7 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -100,8 +100,8 @@ def audit(
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     differ = checks.shift(without_model, confidence=confidence).voids
     baseline = without_model if differ else None
-    bar = tqdm(attacks, desc="Playing attacks", unit="attack", delay=2, leave=False, disable=None)
-    findings = tuple(play(game, attack, measures, joint=joint, groups=groups, blind=baseline) for attack in bar)
+    played = partial(play, game, measures=measures, joint=joint, groups=groups, blind=baseline)
+    findings = tuple(played(attack) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
     headline = measures[: 1 + len(fpr)]  # AUC and the TPRs
     chosen = strongest(rehearsed.scores, headline)
@@ -135,6 +135,16 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
     if len(set(names)) < len(names):
         raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
     return attacks
+
+
+def _watched(attacks: Sequence[Attack]) -> Iterator[Attack]:
+    """The attacks in turn, beside a bar that says which of how many is playing, and how long the others will take."""
+    shape = "{desc} |{bar:10}| {elapsed}<{remaining}"
+    with tqdm(total=len(attacks), desc="Attacks", bar_format=shape, leave=False, disable=None) as bar:
+        for number, attack in enumerate(attacks, 1):
+            bar.set_description_str(f"Attack {number} of {len(attacks)}: {describe(attack)}")
+            yield attack
+            bar.update()
 
 
 def default_attacks(y: Tensor, *, references: int = 0, offline: bool = False) -> tuple[Attack, ...]:

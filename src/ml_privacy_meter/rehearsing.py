@@ -66,6 +66,7 @@ def _rehearsed(game: MembershipGame, attacks: Mapping[str, Attack]) -> Rehearsed
             if len(rehearsal.view.references) != shown:
                 continue  # of an odd last model: its scores are of another scale than those with fewer models
             for name, attack in attacks.items():
+                bar.set_postfix_str(name, refresh=False)
                 bar.update()
                 if name in failed or (number >= FEW and marked(attack, "learns")):
                     continue

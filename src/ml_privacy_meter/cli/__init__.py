@@ -1,5 +1,6 @@
 """The command ``privacy-meter``: the keywords of `audit`, from options or from a TOML file."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,21 +14,23 @@ from rich.console import Console
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import compare as comparing
-from ml_privacy_meter.cli import gate, options, runfile, template
+from ml_privacy_meter.cli import examples, gate, options, runfile, template
+from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
+from ml_privacy_meter.cli.tracking import with_options
 
 app = typer.Typer(
     help="What does a trained model reveal about the records it was trained on?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    epilog=examples.begin(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 FAILED_ATTACK, BAD_INPUT, OURS, INTERRUPTED = 1, 2, 70, 130
 
 
-@app.command()
+@app.command(epilog=examples.shown(examples.AUDIT, statuses=True))
 def audit(
     members: options.Members,
     non_members: options.NonMembers,
@@ -61,6 +64,9 @@ def audit(
     store: options.StoreFolder = None,
     assessment: options.Assessment = None,
     pdf: options.Pdf = False,
+    tensorboard: options.TensorBoard = None,
+    mlflow: options.MLflow = None,
+    step: options.Step = None,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -68,32 +74,32 @@ def audit(
 ) -> None:
     """Audit a trained model, and save a report.
 
-    privacy-meter audit --model model.pt2 --members train.npz --non-members test.npz --out report
-
-    An option with dots can be given several times. Settings that differ between the two sets, or of an address, have
-    a place in a run file: see `privacy-meter init`.
+    An option with dots can be given several times. Settings that differ between
+    the two sets, or of an address, have a place in a run file: see `privacy-meter init`.
     """
-    settings = runfile.from_options(locals())
-    _do(lambda: _planned(settings, Path()) if dry_run else _audited(settings, Path(), quiet, as_json), debug)
+    settings = with_options(runfile.from_options(locals()), tensorboard=tensorboard, mlflow=mlflow, step=step)
+    _do(lambda: _planned(settings, Path()) if dry_run else _audited(settings, Path(), quiet, as_json), debug, quiet)
 
 
-@app.command()
+@app.command(epilog=examples.shown(examples.RUN, statuses=True))
 def run(
     file: Annotated[Path, typer.Argument(help="A run file, as `privacy-meter init` writes it.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="A folder for the report in place of the file's.")] = None,
     pdf: options.Pdf = False,
+    tensorboard: options.TensorBoard = None,
+    mlflow: options.MLflow = None,
+    step: options.Step = None,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
     debug: options.Debug = False,
 ) -> None:
-    """Audit what a run file says. Its paths are relative to it.
-
-    privacy-meter run audit.toml
-    """
+    """Audit what a run file says. Its paths are relative to it."""
 
     def work() -> int:
-        settings, written = runfile.read(file), runfile.read(file, expand=False)
+        tracked: dict[str, Any] = {"tensorboard": tensorboard, "mlflow": mlflow, "step": step}
+        settings = with_options(runfile.read(file), **tracked)
+        written = with_options(runfile.read(file, expand=False), **tracked)
         if out is not None:
             settings["out"] = written["out"] = str(out.absolute())
         if pdf:
@@ -105,10 +111,10 @@ def run(
         status = _audited(settings, base, quiet, as_json, written)
         return gate.after_run(settings, file, status, quiet=quiet or as_json)
 
-    _do(work, debug)
+    _do(work, debug, quiet)
 
 
-@app.command()
+@app.command(epilog=examples.shown(examples.INIT))
 def init(
     files: Annotated[
         list[str],
@@ -137,10 +143,7 @@ def init(
     size: options.Size = None,
     debug: options.Debug = False,
 ) -> None:
-    """Look at a model and records, and print a commented run file with what was found.
-
-    privacy-meter init model.pt2 train.npz test.npz > audit.toml
-    """
+    """Look at a model and records, and print a commented run file with what was found."""
     given = dict(locals())
 
     def work() -> int:
@@ -173,7 +176,9 @@ app.command()(schema)
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", metavar="")] = False,
+) -> None:
     if version:
         sys.stdout.write(f"privacy-meter {__version__}\n")
         raise typer.Exit
@@ -214,10 +219,11 @@ def _audited(
     return FAILED_ATTACK if report.failed else 0
 
 
-def _do(work: Callable[[], int], debug: bool) -> None:
+def _do(work: Callable[[], int], debug: bool, quiet: bool = False) -> None:
     """Runs a command; an error is a sentence and an exit status, and a traceback only if asked for."""
     try:
-        status = work()
+        with no_bars(quiet or os.environ.get("TERM") == "dumb"):
+            status = work()
     except (Exception, KeyboardInterrupt) as problem:
         if debug:
             traceback.print_exc()

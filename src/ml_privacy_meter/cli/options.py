@@ -1,13 +1,28 @@
 """The options of the commands. Each is a setting of a run file, but for those that are about the command itself."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
+from ml_privacy_meter.cli.runfile import attack_names
 
-def _option(panel: str, metavar: str, help: str, *names: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+
+def _option(
+    panel: str, metavar: str, help: str, *names: str, complete: Callable[[], Sequence[str]] | None = None
+) -> Any:
+    def matching(incomplete: str) -> list[str]:
+        return [word for word in complete() if word.startswith(incomplete)] if complete else []
+
+    completed = matching if complete else None
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar, autocompletion=completed)
+
+
+def _devices() -> list[str]:
+    cards = torch.cuda.device_count()
+    return ["auto", "cpu", *(["cuda"] if cards else []), *(f"cuda:{card}" for card in range(cards) if cards > 1)]
 
 
 Members = Annotated[
@@ -33,8 +48,8 @@ _CLASSES = 'The classes in the order of the outputs; "sorted": as the labels are
 _M = "Model"
 Model = Annotated[str | None, _option(_M, "MODEL", _FILES)]
 Weights = Annotated[Path | None, _option(_M, "FILE", "For a factory: .safetensors, or a state dict in .pt.")]
-Outputs = Annotated[str | None, _option(_M, "KIND", _KINDS)]
-Task = Annotated[str | None, _option(_M, "TASK", _TASKS)]
+Outputs = Annotated[str | None, _option(_M, "KIND", _KINDS, complete=lambda: ("logits", "probabilities", "values"))]
+Task = Annotated[str | None, _option(_M, "TASK", _TASKS, complete=lambda: ("classes", "labels", "regression"))]
 Classes = Annotated[list[str] | None, _option(_M, "NAME ...", _CLASSES, "--classes")]
 Preprocess = Annotated[str | None, _option(_M, "FUNCTION", "package.module:function, applied to each batch.")]
 Trusted = Annotated[list[str] | None, _option(_M, "TYPE ...", "A type that a .skops file may build.", "--trusted")]
@@ -58,7 +73,13 @@ Size = Annotated[tuple[int, int] | None, _option(_R, "HEIGHT WIDTH", "What image
 _A = "Attacks and figures"
 Attacks = Annotated[
     list[str] | None,
-    _option(_A, "NAME ...", "All that apply, or these; your own: package.module:function.", "--attack"),
+    _option(
+        _A,
+        "NAME ...",
+        "All that apply, or these; your own: package.module:function.",
+        "--attack",
+        complete=attack_names,
+    ),
 ]
 Fpr = Annotated[
     list[float] | None, _option(_A, "RATE ...", "False positive rate; 0.1, 0.01 and 0.001 where not given.")
@@ -73,7 +94,9 @@ ReferenceTrain = Annotated[
 
 _W = "Run"
 Seed = Annotated[int | None, _option(_W, "NUMBER", "Of everything that is drawn at random; or 0.")]
-Device = Annotated[str | None, _option(_W, "DEVICE", "cpu, cuda, cuda:1 and so on; or a GPU where there is one.")]
+Device = Annotated[
+    str | None, _option(_W, "DEVICE", "cpu, cuda, cuda:1 and so on; or a GPU where there is one.", complete=_devices)
+]
 BatchSize = Annotated[int | None, _option(_W, "NUMBER", "Records a batch; or chosen by their size.")]
 Assessment = Annotated[
     Path | None, _option(_W, "FILE", "TOML with the controller's answers for dpia.md, filled in each time.")
@@ -81,3 +104,12 @@ Assessment = Annotated[
 StoreFolder = Annotated[
     Path | None, _option(_W, "FOLDER", "Keeps what was read off the model; or .privacy-meter.", "--store")
 ]
+
+_T = "Where else the report goes (without ids and records)"
+TensorBoard = Annotated[
+    Path | None, _option(_T, "FOLDER", "A run of TensorBoard, perhaps that of the training.", "--tensorboard")
+]
+MLflow = Annotated[
+    str | None, _option(_T, "EXPERIMENT", "An experiment of MLflow, where MLFLOW_TRACKING_URI says.", "--mlflow")
+]
+Step = Annotated[int | None, _option(_T, "NUMBER", "The epoch, so that audits of several become curves.")]

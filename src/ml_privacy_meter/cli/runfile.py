@@ -20,6 +20,7 @@ from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
+from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
 from ml_privacy_meter.report import Report, check_folder, check_pdf
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
@@ -108,7 +109,9 @@ def audit_from(
         )
     report = report.answered(answers) if answers else report
     report = with_run_file(report, settings if written is None else written, base)
-    return report, report.save(out, pdf=settings.get("pdf", False))
+    folder = report.save(out, pdf=settings.get("pdf", False))
+    track(report, folder, settings.get("track", {}), base)
+    return report, folder
 
 
 def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
@@ -133,6 +136,7 @@ def _ready(settings: Mapping[str, Any], base: Path) -> Path:
     check_folder(out)
     if settings.get("pdf"):
         check_pdf()
+    check_trackers(settings.get("track", {}), base, out)
     return out
 
 
@@ -169,6 +173,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "figures": {name: of_audit[name] for name in FIGURES},
         "run": {name: of_audit[name] for name in RUN},
         "gate": gating.allowed(),
+        "track": TRACK,
     }
     for section, given in settings.items():
         one_of(section, ["out", "pdf", "attacks", "assessment", *sections], "section or setting")
@@ -222,11 +227,15 @@ def _path(base: Path, given: str) -> Path:
     return base / Path(given).expanduser()
 
 
+def attack_names() -> list[str]:
+    """The attacks that a run file or an option can name without their module."""
+    return [name for name in membership.__all__ if "Sees: " in (getattr(membership, name).__doc__ or "")]
+
+
 def _attack(name: str) -> Callable[..., Any]:
     """An attack of ours by its name, or anybody's by ``package.module:name``."""
     if ":" not in name:
-        ours = [n for n in membership.__all__ if "Sees: " in (getattr(membership, n).__doc__ or "")]
-        attack: Callable[..., Any] = getattr(membership, one_of(name, ours, "attack"))
+        attack: Callable[..., Any] = getattr(membership, one_of(name, attack_names(), "attack"))
         return attack
     module, function = name.split(":", 1)
     try:

@@ -1,5 +1,6 @@
 """The report as a table for the terminal."""
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -7,6 +8,7 @@ from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
 
 WIDEST = 4  # figures that stand side by side in 80 columns
+LONG = 18  # characters of an attack's name that stand beside these
 
 
 def table(document: Document) -> Table:
@@ -14,11 +16,15 @@ def table(document: Document) -> Table:
     names = words.headline(document["findings"])
     legend = f"\n{words.CHOSEN}" if words.chosen(document["findings"]) else ""
     made = Table(
+        box=box.SIMPLE_HEAD,  # without lines between columns, which would take the room of the longest attack
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
         min_width=72,  # what is said above and below is no wider than the table
         title=_warnings(document),
         title_justify="left",
         title_style="",
-        caption=Text.assemble(words.verdict(document), (legend, "dim")),
+        caption=Text.assemble("\n", words.verdict(document), (legend, "dim")),
         caption_justify="left",
         caption_style="",
     )
@@ -59,11 +65,16 @@ def _warnings(document: Document) -> Text | None:
 
 
 def _row(finding: Document, names: list[str]) -> list[Text]:
-    attack = Text(finding["attack"])
+    attack = Text(_broken(finding["attack"]))
     if finding["failed"]:
         return [attack, *(Text("failed", "red") for _ in names)]
     risks = [words.named(finding["risks"], name) for name in names]
     return [attack, *(Text("–") if risk is None else _cell(risk) for risk in risks)]
+
+
+def _broken(attack: str) -> str:
+    """The name, in two lines where it is long: a figure and its interval take two as well."""
+    return attack.replace("=", "=\n", 1) if len(attack) > LONG else attack
 
 
 def _cell(risk: Document) -> Text:

@@ -1,0 +1,104 @@
+"""What of a report may leave for a tracker, as a document without ids and as named numbers."""
+
+from collections.abc import Iterable, Iterator
+
+from ml_privacy_meter.report import Report
+from ml_privacy_meter.report import document as documents
+from ml_privacy_meter.report.document import Document
+
+ENDS = {"low": "low", "high": "high", "baseline": "without the model"}
+QUALITY = {"accuracy": "accuracy", "loss": "mean loss"}
+SIDES = {"member": "members", "non_member": "non-members"}
+
+
+def without_ids(report: Report) -> Document:
+    """The report as `report.json` holds it, but for ids, and for messages in which an id or a value may stand."""
+    found = documents.document(report.findings, report.checks, report.records, report.about, report.calibration)
+    said_elsewhere = "The report says why."
+    checks = [
+        {**check, "ids": [], "says": check["says"] if check["passed"] or check["voids"] or check["risk"] else ""}
+        for check in found["checks"]
+    ]
+    return found | {
+        "exposed": [],
+        "paths": {},
+        "checks": [check if check["says"] else {**check, "says": said_elsewhere} for check in checks],
+        "findings": [
+            {**finding, "failed": said_elsewhere if finding["failed"] else ""} for finding in found["findings"]
+        ],
+    }
+
+
+def numbers(found: Document) -> dict[str, float]:
+    """Every figure of every attack with the ends of its interval, in all and by group, and the model's accuracy.
+
+    Names are paths, the attack first. What could not be resolved has none.
+    """
+    return dict(_apart(_numbers(found)))
+
+
+def ranges(found: Document) -> dict[str, list[str]]:
+    """For each attack, the names of its figures in `numbers` that have an interval."""
+    names = numbers(found)
+    attacks = [part(finding["attack"]) for finding in found["findings"]]
+    return {
+        attack: [name for name in names if name.rpartition("/")[0] == attack and f"{name}/low" in names]
+        for attack in attacks
+    }
+
+
+def part(text: object) -> str:
+    """``text`` as one part of a path."""
+    return " ".join(str(text).split()).replace("/", "∕") or "–"
+
+
+def shown(found: Document) -> list[Document]:
+    """The findings of the attacks that ran."""
+    return [finding for finding in found["findings"] if not finding["failed"]]
+
+
+def grouped(finding: Document) -> Iterator[tuple[Document, Document]]:
+    """Each group with the figure that is shown of all: the AUC, or the first that any group can resolve."""
+    held = [(group, risk) for group in finding["groups"] for risk in group["risks"] if risk["value"] is not None]
+    names = [risk["name"] for _, risk in held]
+    chosen = "AUC" if "AUC" in names else next(iter(names), "")
+    yield from ((group, risk) for group, risk in held if risk["name"] == chosen)
+
+
+def _numbers(found: Document) -> Iterator[tuple[str, float]]:
+    for finding in shown(found):
+        attack = part(finding["attack"])
+        for risk in finding["risks"]:
+            yield from _ends(f"{attack}/{part(risk['name'])}", risk)
+        for group, risk in grouped(finding):
+            here = f"{attack} by {part(group['column'])}/{part(group['value'])}/{part(risk['name'])}"
+            yield from _ends(here, risk)
+    for key, what in QUALITY.items():
+        for side, who in SIDES.items():
+            value = found["about"].get(f"{side}_{key}")
+            if value is not None:
+                yield f"model/{what} on {who}", float(value)
+    yield "audit/members", float(found["about"]["members"])
+    yield "audit/non-members", float(found["about"]["non_members"])
+    yield "audit/checks failed", float(sum(not check["passed"] for check in found["checks"]))
+    yield "audit/void", float(any(check["voids"] and not check["passed"] for check in found["checks"]))
+    yield "audit/attacks failed", float(sum(bool(finding["failed"]) for finding in found["findings"]))
+
+
+def _ends(name: str, risk: Document) -> Iterator[tuple[str, float]]:
+    if risk["value"] is not None:
+        yield name, float(risk["value"])
+        for key, end in ENDS.items():
+            if risk[key] is not None:
+                yield f"{name}/{end}", float(risk[key])
+
+
+def _apart(named: Iterable[tuple[str, float]]) -> Iterator[tuple[str, float]]:
+    """The same with a number after each name that stood there before."""
+    seen: set[str] = set()
+    for name, value in named:
+        one, count = name, 2
+        while one in seen:
+            one, count = f"{name} ({count})", count + 1
+        seen.add(one)
+        yield one, value
