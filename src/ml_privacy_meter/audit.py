@@ -118,8 +118,11 @@ def audit(
         findings=findings,
         checks=found,
         records=records,
-        about=_about(case, game, reader, started, seed=seed, confidence=confidence, fpr=fpr)
-        | _about_references(references, chosen),
+        about={
+            **_about(case, game, reader, seed=seed, confidence=confidence, fpr=fpr),
+            **_about_references(references, chosen),
+            "times": _times(started, references),
+        },
         calibration=calibration,
     )
 
@@ -230,7 +233,7 @@ def _checks(
     return tuple(found)
 
 
-def _about(case: Case, game: MembershipGame, reader: Reader, started: float, **settings: Any) -> dict[str, Any]:
+def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) -> dict[str, Any]:
     labels = case.everyone.labels
     signal: Callable[..., Any] = signals.loss if labels.is_floating_point() else signals.correct
     value = reader.signal(signal, case.target, game.view.records)
@@ -248,12 +251,18 @@ def _about(case: Case, game: MembershipGame, reader: Reader, started: float, **s
         "keys": {"model": case.target.key, "records": case.features.key},
         "device": reader.device.type,
         "packages": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "times": {"started": datetime.fromtimestamp(started, UTC).isoformat(), "seconds": time.time() - started},
     }
 
 
 def _about_references(references: References | None, chosen: Mapping[str, str]) -> dict[str, Any]:
     if references is None:
         return {}
-    about: dict[str, Any] = {"reference_models": len(references), "references": dict(references.says)}
+    says = {name: value for name, value in references.says.items() if name != "seconds"}
+    about: dict[str, Any] = {"reference_models": len(references), "references": says}
     return about | ({"strongest": chosen} if chosen else {})
+
+
+def _times(started: float, references: References | None) -> dict[str, Any]:
+    said = {} if references is None else references.says
+    training = {"training_seconds": said["seconds"]} if "seconds" in said else {}
+    return {"started": datetime.fromtimestamp(started, UTC).isoformat(), "seconds": time.time() - started, **training}

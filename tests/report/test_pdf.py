@@ -34,8 +34,8 @@ def drawings(report: Report) -> list[str]:
 def test_a_report_is_filed_with_all_that_the_page_holds() -> None:
     text = " ".join(pages(fake(4000, shifted=True, references=4)))
     order = ["Read this first", "voids the audit", "0.731", FAILED, "Verdict", "Training records can be told"]
-    order += ["Threat models", "The adversary sees", "Attacks side by side", "Without the model"]
-    order += ["Thresholds carried over", "ROC, logarithmic axes", "By class", "By region", "Most exposed training"]
+    order += ["How many training records", "Which adversaries were played", "Not tested", "Attacks side by side"]
+    order += ["Thresholds carried over", "ROC, linear axes", "By class", "By region", "Most exposed training"]
     order += ["Membership probabilities", "How it was measured", "What the figures mean", "Checks of the audit itself"]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
@@ -147,9 +147,10 @@ def test_the_file_is_made_to_be_kept_and_to_be_read_aloud() -> None:
 
 def test_charts_are_drawn_in_the_colours_of_the_page_by_light() -> None:
     drawn = drawings(fake(400))
-    assert len(drawn) == 2 * (3 + 2) + 1
+    assert len(drawn) == 2 + 2 * (3 + 2) + 1  # of all attacks; of each, and its groups; of the probabilities
     assert not [svg for svg in drawn if "var(" in svg]
-    assert blocks.colours()["curve"] in drawn[0]
+    assert blocks.colours()["roc-0"] in drawn[0]
+    assert blocks.colours()["curve"] in "".join(drawn)
     used = {
         str(name) for value in vars(charts).values() if isinstance(value, str) for name in re.findall(r"--(\w+)", value)
     }

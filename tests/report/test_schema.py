@@ -69,6 +69,9 @@ def reports() -> Iterator[Report]:
         "fpr": [0.1],
         "keys": {"model": "a", "records": None},
         "packages": {"numpy": "2"},
+        "assessment": {},
+        "times": {"started": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "training_seconds": 1.0},
+        "paths": {"run_file": ""},
     }
     yield fake(400, references=4, shifted=True, **audited)
     quantity = {"member_accuracy": None, "non_member_accuracy": None, "member_loss": 0.1, "non_member_loss": 0.2}

@@ -26,6 +26,7 @@ TITLES = {
     "version": "ML Privacy Meter",
     "times.started": "Started",
     "times.seconds": "Duration",
+    "times.training_seconds": "Training of the reference models",
 }
 
 
@@ -61,7 +62,7 @@ def _text(key: str, value: Any) -> str:
         return "yes" if value else "no"
     if key.endswith("accuracy") or key == "confidence":
         return f"{100 * value:.4g}%"
-    if key == "times.seconds":
+    if key.startswith("times.") and isinstance(value, float):
         return f"{value:,.1f} s"
     if isinstance(value, int) and key in ("members", "non_members"):
         return f"{value:,}"

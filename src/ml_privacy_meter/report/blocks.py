@@ -64,3 +64,8 @@ def _drawn(spec: Mapping[str, Any], width: int) -> str:
     sized = {**spec, "width": width, "config": {**spec.get("config", {}), "font": FONT}}
     text = re.sub(r"var\(--([\w-]+)\)", lambda name: colours()[name[1]], json.dumps(sized))
     return str(vl_convert.vegalite_to_svg(json.loads(text), allowed_base_urls=[]))
+
+
+def capital(text: str) -> str:
+    """The text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]

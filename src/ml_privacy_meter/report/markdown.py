@@ -25,6 +25,7 @@ LEFT_OUT = "… and {} more: see `report.json`."
 FILES = {
     "index.html": "the page, with charts",
     "report.pdf": "the same to be filed",
+    "dpia.md": "a draft of an impact assessment",
     "report.json": "for programs",
     "records.parquet": "a row for each record",
 }

@@ -5,7 +5,7 @@ A block holds text and drawings only; how it looks is the template's business.
 
 from collections.abc import Sequence
 
-from ml_privacy_meter.report import about, blocks, charts, glossary, words
+from ml_privacy_meter.report import about, adversaries, blocks, charts, glossary, rocs, words
 from ml_privacy_meter.report.blocks import WIDE, Block, Cell
 from ml_privacy_meter.report.document import Document
 
@@ -19,10 +19,12 @@ def printed(document: Document) -> list[Block]:
     return [
         *_warnings(document),
         *_verdict(document),
-        *_views(found),
+        *adversaries.people(document),
+        *adversaries.views(document),
         *_compared(found),
+        *adversaries.together(document),
         *_carried(found),
-        *(block for one in found for block in _attack(one)),
+        *(block for one in found for block in _attack(one, document)),
         *_exposed(document["exposed"]),
         *_calibration(document),
         *_about(document),
@@ -55,18 +57,6 @@ def _verdict(document: Document) -> list[Block]:
         counts += [(about.TITLES[name], form.format(given[name])) for name in names if given[name] is not None]
     counts.append(("Attacks played", f"{len(document['findings'])}" + (f", {failed} failed" if failed else "")))
     return [{"kind": "verdict", "title": "Verdict", "text": words.verdict(document), "counts": counts}]
-
-
-def _views(found: Sequence[Document]) -> list[Block]:
-    rows = [[one["attack"], _capital(one["sees"]), _capital(one["says"])] for one in found]
-    if not rows:
-        return []
-    said = "What each attack was assumed to see of the model, and what it makes of it. Other attackers may see more."
-    return [
-        blocks.heading("Threat models"),
-        blocks.table(["Attack", "The adversary sees", "The score is"], rows, widths=(1, 1.3, 1.7)),
-        blocks.said(said, small=True),
-    ]
 
 
 def _compared(found: Sequence[Document]) -> list[Block]:
@@ -114,16 +104,16 @@ def _carried(found: Sequence[Document]) -> list[Block]:
     return [blocks.heading("Thresholds carried over"), blocks.said(said), blocks.table(head, rows)]
 
 
-def _attack(found: Document) -> list[Block]:
+def _attack(found: Document, document: Document) -> list[Block]:
     made = [blocks.heading(found["attack"], above="Attack")]
     if found["failed"]:
         made.append(blocks.said(f"This attack failed, so it says nothing about the model. {found['failed']}"))
-    terms = [("The adversary sees", _capital(found["sees"])), ("The score is", _capital(found["says"]))]
+    terms = [("The adversary sees", blocks.capital(found["sees"])), ("The score is", blocks.capital(found["says"]))]
     made.append({"kind": "terms", "terms": terms, "sticky": True})
     if found["risks"]:
         made.append(_figures(found))
     if found["roc"] is not None:
-        made.append({"kind": "pictures", "pictures": _pictures(found)})
+        made.append({"kind": "pictures", "pictures": _pictures(found, document["about"])})
     columns = dict.fromkeys(group["column"] for group in found["groups"])
     return made + [block for column in columns for block in _groups(found, column)]
 
@@ -147,9 +137,9 @@ def _figures(found: Document) -> Block:
     return blocks.table(head, rows, caption=f"Figures of {found['attack']}", widths=(1, 1.4) if remarks else (1,))
 
 
-def _pictures(found: Document) -> list[Block]:
+def _pictures(found: Document, said_of: Document) -> list[Block]:
     said = "; ".join(f"{risk['name']} {words.figure(risk)}" for risk in found["risks"][:5])
-    linear, bent = (charts.roc(found, logarithmic=logarithmic) for logarithmic in (False, True))
+    linear, bent = (rocs.rocs([found], said_of, logarithmic=logarithmic) for logarithmic in (False, True))
     told = (
         "Scores of members and of non-members. The less the two overlap, the more the model leaks. The outermost bars "
         "hold all scores beyond them."
@@ -279,7 +269,3 @@ def _checks(document: Document) -> list[Block]:
     said = "Questions on which it hangs whether the figures may be read." if rows else "No check was made."
     made = [blocks.heading("Checks of the audit itself"), blocks.said(said)]
     return [*made, blocks.table(["Outcome", "Question", "Answer"], rows, widths=(1, 2, 3))] if rows else made
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -1,0 +1,48 @@
+"""What is printed of the adversaries: how many records they pick out, what they see, their curves in one chart."""
+
+from ml_privacy_meter.report import blocks, rocs, threats
+from ml_privacy_meter.report.blocks import Block
+from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.people import people as counted
+
+NAMED = dict(zip(rocs.COLOURS, ("blue", "orange", "green", "purple", "grey"), strict=True))
+
+
+def people(document: Document) -> list[Block]:
+    """A sentence for each error."""
+    said = [blocks.said(one["says"]) for one in counted(document)]
+    return [blocks.heading("How many training records are identified"), *said] if said else []
+
+
+def views(document: Document) -> list[Block]:
+    """What each attack was assumed to see, and what nobody was assumed to see."""
+    rows = [[one["attack"], blocks.capital(one["sees"]), blocks.capital(one["says"])] for one in document["findings"]]
+    missing = [[says, blocks.capital(what)] for says, what in threats.not_played(document)]
+    table = blocks.table(["Attack", "The adversary sees", "The score is"], rows, widths=(1, 1.3, 1.7))
+    return [
+        blocks.heading("Which adversaries were played"),
+        *([table] if rows else [blocks.said("No attack was played.")]),
+        blocks.table(["Not tested: an adversary who sees", "What that is"], missing, widths=(1, 1.3)),
+        blocks.said(threats.OTHER_QUESTIONS, small=True),
+    ]
+
+
+def together(document: Document) -> list[Block]:
+    """The curves of all attacks in one chart, where there are several."""
+    curves = {place: found for place, found in enumerate(document["findings"]) if found["roc"] is not None}
+    if len(curves) < 2:
+        return []
+    how = (rocs.look(place) for place in curves)
+    named = "; ".join(
+        f"{found['attack']}: {NAMED[colour]}, {'dashed ' + '-'.join(map(str, dash)) if dash[1] else 'unbroken'}"
+        for found, (colour, dash) in zip(curves.values(), how, strict=True)
+    )
+    pictures = [
+        blocks.picture(
+            rocs.rocs(list(curves.values()), document["about"], logarithmic=bent, places=list(curves)),
+            f"ROC of all attacks, {'logarithmic' if bent else 'linear'} axes. {named}.",
+            f"ROC curves of all attacks, {'logarithmic' if bent else 'linear'} axes. The tables hold their figures.",
+        )
+        for bent in (True, False)
+    ]
+    return [{"kind": "pictures", "pictures": pictures}]
