@@ -118,11 +118,8 @@ def audit(
         findings=findings,
         checks=found,
         records=records,
-        about={
-            **_about(case, game, reader, seed=seed, confidence=confidence, fpr=fpr),
-            **_about_references(references, chosen),
-            "times": _times(started, references),
-        },
+        about=_about(case, game, reader, seed=seed, confidence=confidence, fpr=fpr)
+        | _about_references(references, chosen, started),
         calibration=calibration,
     )
 
@@ -254,15 +251,11 @@ def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) ->
     }
 
 
-def _about_references(references: References | None, chosen: Mapping[str, str]) -> dict[str, Any]:
+def _about_references(references: References | None, chosen: Mapping[str, str], started: float) -> dict[str, Any]:
+    said = {} if references is None else dict(references.says)
+    training = {"training_seconds": said.pop("seconds")} if "seconds" in said else {}
+    times = {"started": datetime.fromtimestamp(started, UTC).isoformat(), "seconds": time.time() - started, **training}
     if references is None:
-        return {}
-    says = {name: value for name, value in references.says.items() if name != "seconds"}
-    about: dict[str, Any] = {"reference_models": len(references), "references": says}
+        return {"times": times}
+    about = {"reference_models": len(references), "references": said, "times": times}
     return about | ({"strongest": chosen} if chosen else {})
-
-
-def _times(started: float, references: References | None) -> dict[str, Any]:
-    said = {} if references is None else references.says
-    training = {"training_seconds": said["seconds"]} if "seconds" in said else {}
-    return {"started": datetime.fromtimestamp(started, UTC).isoformat(), "seconds": time.time() - started, **training}
