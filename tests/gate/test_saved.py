@@ -31,7 +31,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
 
 
 def test_a_report_that_was_saved_is_read_from_its_folder_and_its_file(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("ml_privacy_meter.report.page.page", lambda report: "")
+    monkeypatch.setattr("ml_privacy_meter.report.page.page", lambda *given: "")
     folder = fake(records=400, references=4).save(tmp_path / "report")
     assert read(folder) == read(folder / "report.json")
     assert read(folder)["findings"][0]["attack"] == "threshold"

@@ -70,6 +70,7 @@ def reports() -> Iterator[Report]:
         "keys": {"model": "a", "records": None},
         "packages": {"numpy": "2"},
         "assessment": {},
+        "sha256": {},
         "times": {"started": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "training_seconds": 1.0},
         "paths": {"run_file": ""},
     }
