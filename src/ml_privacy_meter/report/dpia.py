@@ -13,6 +13,8 @@ from ml_privacy_meter.report.seal import sealed
 # Brackets around nothing but numbers, which nothing behind them makes a link of, need no backslash.
 INTERVAL = re.compile(r"\\\[([−\d.,% ]+)\\\](?![(\[:\\])")
 
+LONGEST = 1 << 20  # characters of an answer: it is cut nowhere that a person would write
+
 
 def dpia(document: Document) -> str:
     """The text of ``dpia.md``, sealed, so that it is known when somebody has changed it."""
@@ -20,7 +22,7 @@ def dpia(document: Document) -> str:
 
 
 def _shown(text: object) -> str:
-    return INTERVAL.sub(r"[\1]", escape(text))
+    return INTERVAL.sub(r"[\1]", escape(text, room=LONGEST))
 
 
 @cache
