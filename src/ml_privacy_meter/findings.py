@@ -145,5 +145,5 @@ class Check:
 
 def fpr_of(name: str) -> float | None:
     """The false positive rate in a figure's name: 0.01 of "TPR@1%FPR"; None for other figures."""
-    found = re.fullmatch(r"TPR@([\d.]+)%FPR", name)
-    return float(found[1]) / 100 if found else None
+    found = re.fullmatch(r"TPR@(\d+(?:\.\d+)?)%FPR", name)
+    return float(found[1]) / 100 if found and 0 < float(found[1]) < 100 else None

@@ -20,6 +20,7 @@ def test_a_model_file_and_npz_files_give_a_report_that_finds_the_leak(desk: Desk
     assert (report["about"]["members"], report["about"]["non_members"]) == (60, 60)
     assert report["about"]["member_accuracy"] == 1.0
     assert sorted(path.name for path in Path("report").iterdir()) == [
+        "dpia.md",
         "index.html",
         "records.parquet",
         "report.json",

@@ -78,3 +78,30 @@ def test_secrets_are_left_out_of_addresses_and_of_requests_in_text() -> None:
     assert shown["model"]["path"] == f"https://{HIDDEN}@host:8000/answer?{HIDDEN}"
     assert shown["model"]["request"] == f'{{"inputs": "$records", "auth": {{"user": "{HIDDEN}"}}, "token": "$records"}}'
     assert "run" not in shown
+
+
+@pytest.mark.parametrize("request_", ["$records", '["$record"]', '{"a": ${N}}', "no JSON"])
+def test_a_request_that_cannot_be_read_costs_no_audit(request_: str) -> None:
+    shown = tomllib.loads(run_file({"model": {"path": "http://h/", "request": request_}}))["model"]["request"]
+    assert shown in (request_, HIDDEN)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        {"model": {"headers": {"X": "hunter2 ${X}"}}},
+        {"model": {"pwd": "hunter2"}},
+        {"model": {"more": ["Bearer hunter2"]}},
+        {"model": {"request": '{"keep": "Basic hunter2"}'}},
+        {"assessment": {"purpose": "See https://u:hunter2@h/x?k=hunter2 for it. And more."}},
+    ],
+)
+def test_secrets_in_other_places_are_left_out_as_well(secret: dict) -> None:
+    shown = run_file(secret)
+    assert "hunter2" not in shown
+    assert ("And more." in shown) == ("assessment" in secret)
+
+
+def test_where_a_secret_is_may_be_said() -> None:
+    shown = run_file({"model": {"headers": {"Authorization": "Bearer ${TOKEN}"}}})
+    assert "Bearer ${TOKEN}" in shown

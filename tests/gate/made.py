@@ -11,7 +11,7 @@ def risk(name: str, value: float | None, low: float | None = 0.0, high: float | 
         "value": value,
         "low": low,
         "high": high,
-        "baseline": 0.5,
+        "baseline": 0.5 if name == "AUC" else 0.001,
         "trials": 2_000,
         "ceiling": None,
         "surely": None,
@@ -20,8 +20,14 @@ def risk(name: str, value: float | None, low: float | None = 0.0, high: float | 
     } | more
 
 
-def finding(attack: str, *risks: Document, failed: str = "", groups: list[Document] | None = None) -> Document:
-    return {"attack": attack, "failed": failed, "risks": list(risks), "groups": groups or []}
+def finding(
+    attack: str,
+    *risks: Document,
+    failed: str = "",
+    groups: list[Document] | None = None,
+    sees: str = "Outputs, and reference models.",
+) -> Document:
+    return {"attack": attack, "sees": sees, "failed": failed, "risks": list(risks), "groups": groups or []}
 
 
 def group(value: str, *risks: Document, column: str = "class") -> Document:

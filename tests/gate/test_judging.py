@@ -7,8 +7,8 @@ from gate.made import check, finding, group, report, risk
 
 from ml_privacy_meter import InputError
 from ml_privacy_meter.gate import judged
-from ml_privacy_meter.gate.judging import FAILED, PASSED, UNDECIDED
-from ml_privacy_meter.risk import auc
+from ml_privacy_meter.gate.judging import FAILED, HIDE, PASSED, UNDECIDED
+from ml_privacy_meter.risk import auc, checks
 from ml_privacy_meter.types import Scores
 
 AUC = {"max": ["AUC<=0.6"]}
@@ -85,7 +85,7 @@ def test_other_checks_that_failed_are_warnings():
 
 
 def test_a_pass_without_reference_models_says_what_was_not_played():
-    found = report(finding("lira", risk("AUC", 0.5, 0.48, 0.52)), reference_models=0)
+    found = report(finding("gap", risk("AUC", 0.5, 0.48, 0.52), sees="Labels."), reference_models=16)
     assert "were not played" in judged(found, **AUC).warnings[0]
 
 
@@ -148,3 +148,22 @@ def test_a_model_at_the_limit_is_passed_in_about_one_audit_of_forty():
         one = finding("lira", risk("AUC", found.value, found.low, found.high))
         passed += judged(report(one), max=["AUC<=0.7602"]).status == PASSED
     assert 2 <= passed <= 20  # 2.5% of them are 10
+
+
+@pytest.mark.parametrize("name", [*HIDE, "Are the scores of lira varied?"])
+def test_nothing_passes_beside_a_check_that_says_a_leak_may_be_hidden(name: str) -> None:
+    found = report(finding("lira", risk("AUC", 0.5, 0.48, 0.52)), checks=(check(name=name),))
+    assert judged(found, max=["AUC<=0.6"]).exit_status == 3
+    assert judged(found, max=["AUC<=0.4"]).exit_status == 1
+    fine = report(*found["findings"], checks=(check(name=name, passed=True),))
+    assert judged(fine, max=["AUC<=0.6"]).exit_status == 0
+
+
+def test_checks_that_hide_a_leak_are_known_by_their_names() -> None:
+    assert {checks.duplicates([], 1).name, checks.public_apart([], 1).name} == set(HIDE)
+    scores = Scores(torch.zeros(4, dtype=torch.float64), torch.tensor([True, False, True, False]))
+    assert checks.varied_scores("lira", scores).name == "Are the scores of lira varied?"
+
+
+def test_a_figure_below_chance_does_not_pass() -> None:
+    assert judged(report(finding("lira", risk("AUC", 0.1, 0.05, 0.15))), max=["AUC<=0.6"]).exit_status == 3

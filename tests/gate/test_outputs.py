@@ -26,7 +26,7 @@ def mixed() -> Gate:
     }
     broken = finding("mine", failed="ValueError: [red]no[/red]")
     return judged(
-        report(*(finding(name, *of) for name, of in risks.items()), broken, checks=(check(),), reference_models=0),
+        report(*(finding(name, *of, sees="Outputs.") for name, of in risks.items()), broken, checks=(check(),)),
         max=["AUC<=0.6", "TPR@1%FPR<=5%"],
     )
 

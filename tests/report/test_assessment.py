@@ -237,7 +237,7 @@ def test_answers_fill_their_blanks_and_are_shown_as_text_on_page_and_in_markdown
     shown = text(report)
     assert f"{len(BLANKS) - 2} of {len(BLANKS)} blanks" in shown
     assert shown.count("[To be completed by the controller: ") == len(BLANKS) - 2
-    assert "> \\<script\\>alert(1)\\</script\\> \\[x\\](http&#8203;://e.example)\n>\n> \\# Second" in shown
+    assert "> \\<script\\>alert(1)\\</script\\> \\[x\\](http:&#8203;//e.example)\n>\n> \\# Second" in shown
     section = page(report._document).split('<section class="assessment"')[1].split("</section>")[0]
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in section
     assert "<script>" not in section

@@ -1,3 +1,4 @@
+import math
 import re
 from io import StringIO
 from typing import Any
@@ -48,7 +49,8 @@ def test_the_verdict_on_a_leak_counts_the_records() -> None:
     found = report.risks[LEAKY]["TPR@1%FPR"]
     said = words.verdict(report._document)
     assert found.value is not None
-    counts = f" [{found.low * 2000:.0f}, {found.high * 2000:.0f}] of the 2,000 training records"
+    low, high = math.floor(found.low * 2000 + 1e-9), math.ceil(found.high * 2000 - 1e-9)
+    counts = f" [{low}, {high}] of the 2,000 training records"
     counts = f"{found.value * 2000:.0f}{counts}"
     assert counts in said
     assert "At an error of 1 in 100 " in said
@@ -63,10 +65,18 @@ def test_the_verdict_on_nothing_is_no_comfort() -> None:
     assert "That is no proof that there is none: stronger attacks (with reference models) were not run." in said
 
 
-def test_the_verdict_with_reference_models_does_not_say_that_there_were_none() -> None:
-    said = words.verdict(fake(leak=0, seed=2, reference_models=16)._document)
-    assert "found no leak" in said
-    assert "were not run" not in said
+def test_reference_models_that_no_attack_looked_at_are_no_comfort() -> None:
+    document = fake(leak=0, seed=2, reference_models=16)._document
+    assert "found no leak" in words.verdict(document)
+    assert "(with reference models) were not run" in words.verdict(document)
+    document["findings"][0]["sees"] = "Outputs, and reference models."
+    assert "were not run" not in words.verdict(document)
+
+
+def test_an_attack_below_chance_is_no_comfort() -> None:
+    finding = {"attack": "a", "sees": "", "failed": "", "risks": [risk("AUC", 0.1, 0.05, 0.15, baseline=0.5)]}
+    about = {"members": 1000, "confidence": 0.95}
+    assert "turned around" in words.verdict({"findings": [finding], "checks": [], "about": about})
 
 
 def test_the_verdict_of_a_voided_audit_says_so_first() -> None:

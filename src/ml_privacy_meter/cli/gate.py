@@ -110,3 +110,4 @@ def _print(found: gates.Gate, quiet: bool) -> None:
         Console().print(gates.table(found))
     elif found.exit_status:
         sys.stderr.write(f"Gate: {gates.verdict(found)}\n")
+        sys.stderr.writelines(f"! {warning}\n" for warning in found.warnings)

@@ -14,8 +14,11 @@ import tomli_w
 from ml_privacy_meter.report import Report
 
 HIDDEN = "(left out)"
-SECRET = re.compile(r"key|token|secret|password|credential|auth|cookie|session|signature", re.IGNORECASE)
-FROM_ENVIRONMENT = re.compile(r"(\w+ )?\$\{\w+\}")  # names where the secret is, and does not hold it
+RECORDS = ("$record", "$records")  # what stands in a request for the records themselves
+SECRET = re.compile(r"key|token|secret|pass|pwd|credential|auth|bearer|jwt|cookie|session|signature", re.IGNORECASE)
+SCHEME = re.compile(r"(bearer|basic|token|apikey) ", re.IGNORECASE)
+FROM_ENVIRONMENT = re.compile(rf"({SCHEME.pattern})?\$\{{\w+\}}", re.IGNORECASE)  # says where a secret is, and no more
+ADDRESS = re.compile(r"\w[\w+.-]*://\S+")
 
 
 def with_run_file(report: Report, settings: Mapping[str, Any], base: Path) -> Report:
@@ -42,12 +45,23 @@ def _shown(value: Any, name: str = "") -> Any:
     if isinstance(value, list | tuple):
         return [_shown(part, name) for part in value]
     if name == "request" and isinstance(value, str):
-        return json.dumps(_shown(json.loads(value), name), ensure_ascii=False)
-    if SECRET.search(name) and value != "$records":
-        return value if isinstance(value, str) and FROM_ENVIRONMENT.fullmatch(value) else HIDDEN
-    if isinstance(value, str) and "://" in value:
-        return _address(value)
+        return _request(value)
+    text = value if isinstance(value, str) else ""
+    if (SECRET.search(name) or SCHEME.match(text)) and text not in RECORDS:
+        return value if FROM_ENVIRONMENT.fullmatch(text) else HIDDEN
+    if text:
+        return ADDRESS.sub(lambda found: _address(found[0]), text)
     return value if isinstance(value, str | bool | int | float) else str(value)
+
+
+def _request(text: str) -> str:
+    """What is posted: JSON, or the sign for the records; where it is neither, nothing of it."""
+    if text in RECORDS:
+        return text
+    try:
+        return json.dumps(_shown(json.loads(text)), ensure_ascii=False)
+    except ValueError:
+        return HIDDEN
 
 
 def _address(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ml_privacy_meter._checks import InputError, one_of
@@ -16,6 +16,9 @@ FAILED: Status = "failed"
 UNDECIDED: Status = "not decidable"
 EXIT = {PASSED: 0, FAILED: 1, UNDECIDED: 3}
 WORST_FIRST = (FAILED, UNDECIDED, PASSED)
+
+# Checks that, once failed, say that the audit shows less of a leak than there is.
+HIDE = ("Is any record both member and non-member?", "Is any public record a member or non-member?")
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Gate:
     Args:
         by: which end was judged, ``upper`` (of the interval) or ``value``.
         confidence: of the intervals.
-        attacks: how many ran to their end.
+        attacks: how many were held to a limit.
         warnings: the checks of the audit that failed, and what else tempers the result.
     """
 
@@ -98,8 +101,10 @@ def judged(
     if void:
         why = f"the audit does not measure the model as it stands ({' '.join(void)})"
         found = [Judgement(one.limit, one.attack, UNDECIDED, why, one.risk, one.group) for one in found]
+    found = [_unhidden(one, document) for one in found]
     warnings = [f"{check['name']} {check['says']}" for check in failing(document)]
-    return Gate(tuple(found), judge, document["about"]["confidence"], len(ran), (*warnings, *_weak(document)))
+    attacks = len({one.attack for one in found if one.risk is not None})
+    return Gate(tuple(found), judge, document["about"]["confidence"], attacks, (*warnings, *_weak(ran)))
 
 
 def asked(*, max: Sequence[str] = (), max_group: Sequence[str] = (), judge: str = "upper") -> list[Limit]:
@@ -162,6 +167,8 @@ def _held(each: Limit, risk: Document, by: str) -> tuple[Status, str]:
         if low is not None and each.exceeded(low):
             return FAILED, "its whole interval lies above the limit"
         return FAILED, "its measured value lies above the limit; its interval also reaches below"
+    if high is not None and risk["baseline"] is not None and high < risk["baseline"]:
+        return UNDECIDED, "it lies below what is reached without the model: a sign is turned, or scores are tied"
     if by == "value":
         return PASSED, ""
     if high is None or each.exceeded(high):
@@ -182,7 +189,16 @@ def _among(worst: Judgement, found: Sequence[Judgement]) -> Judgement:
     return Judgement(worst.limit, worst.attack, worst.status, why, worst.risk, worst.group)
 
 
-def _weak(document: Document) -> list[str]:
-    if document["about"].get("reference_models"):
+def _unhidden(one: Judgement, document: Document) -> Judgement:
+    """No pass beside a check that says that a leak may be hidden."""
+    names = (*HIDE, f"Are the scores of {one.attack} varied?")
+    why = [check["name"] for check in failing(document) if check["name"] in names]
+    if one.status != PASSED or not why:
+        return one
+    return replace(one, status=UNDECIDED, why=f"a leak may be hidden, as a check failed ({' '.join(why)})")
+
+
+def _weak(ran: Iterable[Document]) -> list[str]:
+    if any("reference model" in finding.get("sees", "") for finding in ran):
         return []
     return ["The strongest attacks, with reference models, were not played: what they find was not held to any limit."]

@@ -63,7 +63,9 @@ def played(document: Document) -> Document:
 
 def _knowledge(sees: str) -> tuple[str, str]:
     """What NIST and the ICO call an adversary who sees this."""
-    if re.search(r"\b(parameters?|weights|gradients?|activations?|inner layers?)\b", sees, re.IGNORECASE):
+    if re.search(
+        r"\b(?<!not its )(?<!no )(parameters?|weights|gradients?|activations?|inner layers?)\b", sees, re.IGNORECASE
+    ):
         return "white-box", "white box"
     if sees.startswith("Not said"):
         return "knowledge not stated by its author", "access not stated by its author"

@@ -68,8 +68,11 @@ def in_per_cent(name: str) -> bool:
 
 
 def one_in(fpr: float | None) -> str:
-    """ "1 in 1,000"."""
-    return f"1 in {round(1 / fpr):,}" if fpr else "0"
+    """ "1 in 1,000"; "40 in 100" where it is not one in a whole number."""
+    if not fpr:
+        return "0"
+    whole = round(1 / fpr)
+    return f"1 in {whole:,}" if abs(whole * fpr - 1) < 1e-6 else f"{100 * fpr:.6g} in 100"
 
 
 def _digits(name: str, numbers: Sequence[float]) -> list[str]:

@@ -1,5 +1,6 @@
 """How many training records are picked out: counts in place of rates, as somebody would say them."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +39,8 @@ def _counted(document: Document, ran: Sequence[Document], name: str) -> dict[str
         "members": members,
         "non_members": others,
         "identified": round(risk["value"] * members) if known else None,
-        "low": round(risk["low"] * members) if known else None,
-        "high": round(risk["high"] * members) if known else None,
+        "low": math.floor(risk["low"] * members + 1e-9) if known else None,
+        "high": math.ceil(risk["high"] * members - 1e-9) if known else None,
         "chance": risk["baseline"] * members,
         "wrongly": int(fpr * others + 1e-9),
         "leaks": words.leaks(risk),

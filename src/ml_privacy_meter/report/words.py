@@ -3,6 +3,7 @@
 Everything here takes parts of the document that `report.json` holds.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 from ml_privacy_meter.findings import fpr_of as fpr_of
@@ -170,7 +171,8 @@ def _picked_out(document: Document) -> str:
     at_error = (rate for rate in rates if rate[0] == error)
     _, finding, risk = max(at_error, key=lambda rate: (rate[2]["chosen"], rate[2]["value"]))
     members = document["about"]["members"]
-    low, middle, high = (f"{risk[key] * members:,.0f}" for key in ("low", "value", "high"))
+    middle = f"{risk['value'] * members:,.0f}"
+    low, high = f"{math.floor(risk['low'] * members + 1e-9):,}", f"{math.ceil(risk['high'] * members - 1e-9):,}"
     chance = number(risk["baseline"] * members)
     return (
         f"At an error of {one_in(error)} (other records wrongly taken for training records), “{finding['attack']}” "
@@ -191,6 +193,8 @@ def _nothing(finding: Document, document: Document) -> str:
         )
         if risk["baseline"] is not None and risk["low"] > risk["baseline"]:
             kind = " that is surely more than luck"  # the figure's own interval would call it one
+        if risk["baseline"] is not None and risk["high"] < risk["baseline"]:
+            room = " That lies below what is reached without the model: turned around, the attack would find a leak."
         if risk["baseline"] is not None and risk["high"] - risk["baseline"] > ROOM:
             room = f" With so few records, {risk['name']} {value(risk['name'], risk['high'])} cannot be ruled out."
     return (
@@ -224,7 +228,8 @@ def _of_all(risk: Document, document: Document) -> str:
 
 
 def _not_run(document: Document) -> str:
-    beside = document["about"].get("reference_models")
+    ran = [found for found in document["findings"] if not found["failed"]]
+    beside = chosen(ran) or any("reference model" in found.get("sees", "") for found in ran)
     alone = "stronger attacks (with reference models) were not run"
     return "an attack that was not run may find one" if beside else alone
 

@@ -20,6 +20,7 @@ def without_ids(report: Report) -> Document:
         for check in found["checks"]
     ]
     return found | {
+        "about": {key: value for key, value in found["about"].items() if key != "assessment"},  # may name people
         "exposed": [],
         "paths": {},
         "checks": [check if check["says"] else {**check, "says": said_elsewhere} for check in checks],

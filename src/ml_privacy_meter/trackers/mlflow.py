@@ -127,9 +127,13 @@ def _refusals() -> Iterator[None]:
         yield
     except (mlflow.exceptions.MlflowException, OSError, ModuleNotFoundError) as problem:
         raise InputError(
-            f"MLflow must take the report at {mlflow.get_tracking_uri()}, and refuses: {problem!s:.300} "
+            f"MLflow must take the report at {_without_user(mlflow.get_tracking_uri())}, and refuses: {problem!s:.300} "
             "Set MLFLOW_TRACKING_URI to a server, or to a file such as sqlite:///mlflow.db."
         ) from problem
+
+
+def _without_user(address: str) -> str:
+    return re.sub(r"//[^/@]*@", "//", address)
 
 
 def _mlflow() -> Any:
