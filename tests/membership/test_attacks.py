@@ -87,7 +87,7 @@ def test_every_public_attack_stands_in_the_table():
     assert public == {getattr(a, "func", a).__name__ for a, *_ in attacks.ATTACKS}
 
 
-@pytest.mark.parametrize("attack", {getattr(a, "func", a) for a, *_ in attacks.ATTACKS}, ids=describe)
+@pytest.mark.parametrize("attack", dict.fromkeys(getattr(a, "func", a) for a, *_ in attacks.ATTACKS), ids=describe)
 def test_every_attack_says_what_it_sees_and_where_it_comes_from(attack):
     text = inspect.getdoc(attack)
     assert "\n\nSees: " in text
