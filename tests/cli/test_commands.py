@@ -148,7 +148,7 @@ def test_debug_shows_the_traceback_of_bad_input_and_keeps_the_status(ready: Desk
 def test_what_is_no_bad_input_has_a_status_of_its_own(
     ready: Desk, monkeypatch: pytest.MonkeyPatch, failure: BaseException, status: int, words: str
 ) -> None:
-    def fail(*args: object) -> None:
+    def fail(*args: object, **named: object) -> None:
         raise failure
 
     monkeypatch.setattr(Report, "save", fail)
