@@ -71,7 +71,7 @@ def kind_of(path: Path) -> str:
     if suffix in _ZIPS:
         raise InputError(
             f"`{path}` is no {suffix} archive: it is corrupt, incomplete, or in PyTorch's form of before "
-            f"2020, which is a pickle. Save it again; to convert it: {_CONVERT}"
+            f"2020, which is a pickle. Save it again. {_CONVERT}"
         )
     raise InputError(f"`{path}` is no kind of model file that is known here ({_KNOWN}).")
 
