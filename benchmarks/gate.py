@@ -14,6 +14,7 @@ FPRS = (0.1, 0.01, 0.001)
 
 def main() -> None:
     print("| members, and as many non-members | AUC | " + " | ".join(f"TPR@{100 * fpr:g}%FPR" for fpr in FPRS) + " |")
+    print("|---" * (2 + len(FPRS)) + "|")
     rng = np.random.default_rng(0)
     for n in (500, 1_000, 2_000, 5_000, 10_000):
         truth = torch.arange(2 * n) % 2 == 0

@@ -46,10 +46,16 @@ def main(records: int) -> None:
         sets = ("--members", here / "train.npz", "--non-members", here / "test.npz")
         places = ("--out", here / "report", "--store", here / "store")
         start = time.perf_counter()
-        audit = subprocess.Popen([meter, "audit", "--quiet", "--model", here / "model.pt2", *sets, *places])
-        _, status, usage = os.wait4(audit.pid, 0)
-        peak, seconds = usage.ru_maxrss / 2**20, time.perf_counter() - start
+        status, peak = run([meter, "audit", "--quiet", "--model", here / "model.pt2", *sets, *places])
+        seconds = time.perf_counter() - start
         print(f"{records:,} x {FEATURES}: exit {status}, peak {peak:.2f} GiB, {seconds:.0f} s")
+        print(f"importing the libraries alone: {run([meter, 'audit', '--help'])[1]:.2f} GiB")
+
+
+def run(command: list) -> tuple[int, float]:
+    """Exit status, and the peak of the resident set in GiB."""
+    _, status, usage = os.wait4(subprocess.Popen(command, stdout=subprocess.DEVNULL).pid, 0)
+    return status, usage.ru_maxrss / 2**20
 
 
 if __name__ == "__main__":

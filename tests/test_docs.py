@@ -196,6 +196,19 @@ def test_figures_of_references_are_those_that_were_measured():
             assert cell == f"{100 * float(found[2]):.1f}%, AUC {found[1]}"
 
 
+def test_every_benchmark_is_named_where_its_figures_stand():
+    named = set(re.findall(r"\bbenchmarks/(\w+\.py)", "".join(TEXT.values())))
+    assert named == {path.name for path in (ROOT / "benchmarks").glob("*.py")}
+
+
+def test_a_dry_run_is_shown_as_it_prints():
+    page = ROOT / "docs" / "audit-your-own-model.md"
+    shown = next(block.text for block in blocks(page) if block.text.startswith("Reference models: "))
+    source = (ROOT / "src" / "ml_privacy_meter" / "cli" / "__init__.py").read_text(encoding="utf-8")
+    for words in (*re.findall(r"[A-Z][a-z ]+(?=: )", shown), re.split(r"\d:\d\d:\d\d", shown)[-1].strip()):
+        assert words in source
+
+
 def test_every_setting_of_a_gate_stands_in_its_page():
     assert all(re.search(rf"^{name} = ", TEXT[ROOT / "docs" / "gate.md"], re.MULTILINE) for name in gating.allowed())
 

@@ -27,7 +27,7 @@ def tpr_correlation(first: Scores, second: Scores, *, fpr: float) -> float:
 
     Each rate hangs on which members lie above a threshold, and, by the threshold, on which non-members do. The smaller
     of the two correlations, over members and over non-members, is taken: in simulations, 95% intervals of a difference
-    that rest on it hold the true one in 97% to 100%, and are up to half as wide as without it (`docs/compare.md`).
+    that rest on it hold the true one in 98% to 100%, and are up to half as wide as without it (`docs/compare.md`).
     """
     _check_pairs(first, second)
     member = first.truth.numpy()
