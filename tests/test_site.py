@@ -5,14 +5,12 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import ml_privacy_meter as pm
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
 
 
 @pytest.fixture(scope="module")
@@ -79,21 +77,16 @@ def test_every_public_name_has_a_section(site):
     assert not missing
 
 
-def test_the_site_is_searched_from_disk_without_a_request(site):
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
-    sync_api: Any = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
-        tab = browser.new_page()
-        wrong: list[str] = []
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        tab.on("request", lambda asked: None if asked.url.startswith(site.as_uri()) else wrong.append(asked.url))
-        tab.goto((site / "index.html").as_uri())
-        tab.fill("input.md-search__input", "not resolvable")
-        tab.wait_for_selector(".md-search-result__item a", state="attached", timeout=60_000)
-        found = [link.get_attribute("href") for link in tab.query_selector_all(".md-search-result__item a")]
-        browser.close()
+def test_the_site_is_searched_from_disk_without_a_request(site, browser):
+    tab = browser.new_page()
+    wrong: list[str] = []
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    tab.on("request", lambda asked: None if asked.url.startswith(site.as_uri()) else wrong.append(asked.url))
+    tab.goto((site / "index.html").as_uri())
+    tab.fill("input.md-search__input", "not resolvable")
+    tab.wait_for_selector(".md-search-result__item a", state="attached", timeout=60_000)
+    found = [link.get_attribute("href") for link in tab.query_selector_all(".md-search-result__item a")]
+    tab.close()
     assert any("reading-the-report.html" in (link or "") for link in found)
     assert not wrong

@@ -1,9 +1,16 @@
 """A folder that a user stands in, files that lie ready for it, and the command."""
 
+import fcntl
 import hashlib
 import json
+import os
+import pty
 import shutil
-from collections.abc import Callable
+import struct
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +21,19 @@ from typer.testing import CliRunner
 from ml_privacy_meter.cli import app
 
 AUDIT = ("audit", "--members", "train.npz", "--non-members", "test.npz", "--out", "report", "--attack", "threshold")
+
+COMMAND = (sys.executable, "-c", "from ml_privacy_meter.cli import main; main()")
+RUN_FILE = """
+out = "report"
+[model]
+path = "model.pt2"
+[members]
+path = "train.npz"
+[non_members]
+path = "test.npz"
+[attacks]
+threshold = {}
+"""  # its last section is that of the attacks
 
 
 @dataclass(frozen=True)
@@ -98,6 +118,25 @@ class Desk:
             for path in self.folder.rglob("*")
             if path.is_file() and path.relative_to(self.folder).parts[0] not in (".privacy-meter", "__pycache__", but)
         }
+
+
+@contextmanager
+def terminal(*, columns: int) -> Iterator[tuple[int, Callable[[], bytes]]]:
+    """A terminal of so many columns: what a process writes to, and what gives all that it has shown until it ended."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+
+    def shown() -> bytes:
+        os.close(theirs)
+        content = b""
+        while True:
+            try:
+                content += os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                return content
+
+    yield theirs, shown
+    os.close(ours)
 
 
 def figure(report: dict[str, Any], attack: str, name: str) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """A model behind an address, from a run file: what it asks, what it keeps, and how it speaks of trouble."""
 
 import pytest
-from cli.desk import Desk
+from cli.desk import RUN_FILE, Desk
 from cli.service import Service, late, status
 
-RUN = """
-out = "report"
-[model]
+MODEL = """
 path = "${URL}"
 request = { inputs = "$records" }
 response = "scores"
@@ -15,13 +13,8 @@ batch_size = 10
 retries = 2
 backoff = 0.001
 timeout = 0.3
-[members]
-path = "train.npz"
-[non_members]
-path = "test.npz"
-[attacks]
-threshold = {}
 """
+RUN = RUN_FILE.replace('path = "model.pt2"', MODEL)
 
 
 @pytest.fixture

@@ -1,20 +1,9 @@
 """The controller's answers for the impact assessment: where they are given, and what is refused."""
 
 import pytest
-from cli.desk import AUDIT, Desk
+from cli.desk import AUDIT, RUN_FILE, Desk
 
 MODEL = ("--model", "model.pt2")
-WHOLE = """
-out = "report"
-[model]
-path = "model.pt2"
-[members]
-path = "train.npz"
-[non_members]
-path = "test.npz"
-[attacks]
-threshold = {}
-"""
 
 
 @pytest.fixture
@@ -34,7 +23,8 @@ def test_answers_of_a_file_are_filled_in_by_every_run(ready: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ['assessment = "my/answers.toml"\n' + WHOLE, WHOLE + '[assessment]\npurposes = "Sorting of trees."\n']
+    "given",
+    ['assessment = "my/answers.toml"\n' + RUN_FILE, RUN_FILE + '[assessment]\npurposes = "Sorting of trees."\n'],
 )
 def test_a_run_file_holds_answers_or_names_their_file(ready: Desk, given: str) -> None:
     ready.write("my/answers.toml", 'purposes = "Sorting of trees."')
@@ -62,9 +52,9 @@ def test_answers_that_cannot_be_used_are_refused_before_the_audit(
 
 
 def test_answers_of_another_kind_in_a_run_file_are_refused(ready: Desk) -> None:
-    ready.write("audit.toml", WHOLE + "[assessment]\ndata = 3\n")
+    ready.write("audit.toml", RUN_FILE + "[assessment]\ndata = 3\n")
     ready.refuses("run", "audit.toml", says=("`assessment` must be text or a table",))
-    ready.write("audit.toml", WHOLE + '[assessment]\nreveiw = "May"\n')
+    ready.write("audit.toml", RUN_FILE + '[assessment]\nreveiw = "May"\n')
     ready.refuses("run", "audit.toml", "--dry-run", says=("Did you mean `review`",))
 
 

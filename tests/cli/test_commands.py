@@ -1,19 +1,14 @@
 """What the commands print, where, and with which exit status."""
 
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import pytest
-from cli.desk import AUDIT, Desk, lasting
+from cli.desk import AUDIT, COMMAND, Desk, lasting, terminal
 
 import ml_privacy_meter
 from ml_privacy_meter.cli import runfile
@@ -21,7 +16,6 @@ from ml_privacy_meter.report import Report
 from ml_privacy_meter.targets import Target
 
 MODEL = ("--model", "model.pt2")
-COMMAND = (sys.executable, "-c", "from ml_privacy_meter.cli import main; main()")
 SLOW = """
 import pathlib, time, torch
 
@@ -166,26 +160,18 @@ def _alone(folder: Path) -> dict[str, str]:
 def test_progress_goes_to_the_terminal_and_not_into_the_output(ready: Desk) -> None:
     """stdout is a pipe, stderr a terminal, as in `privacy-meter audit ... --json > report.json`."""
     ready.write("slow.py", SLOW)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
     slow = (*AUDIT, "--model", "slow:Slow", "--json", "--batch-size", "8", "--debug")
-    with subprocess.Popen(
-        (*COMMAND, *slow), stdout=subprocess.PIPE, stderr=theirs, env=_alone(ready.folder)
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                shown += os.read(ours, 4096)
-            except OSError:  # the other side is closed
-                break
+    with (
+        terminal(columns=80) as (theirs, shown),
+        subprocess.Popen((*COMMAND, *slow), stdout=subprocess.PIPE, stderr=theirs, env=_alone(ready.folder)) as process,
+    ):
+        bars = shown()
         assert process.stdout is not None
         out = process.stdout.read()
-    os.close(ours)
-    assert process.returncode == 0, shown
+    assert process.returncode == 0, bars
     assert json.loads(out)["schema"] == "ml-privacy-meter/report"
-    assert b"Asking the model" in shown
-    text = re.sub(rb"\x1b\[[0-9;]*[A-Za-z]", b"", shown).replace(b"\n", b"\r")
+    assert b"Asking the model" in bars
+    text = re.sub(rb"\x1b\[[0-9;]*[A-Za-z]", b"", bars).replace(b"\n", b"\r")
     assert not [
         line for line in text.split(b"\r") if line.strip() and not re.match(rb"Asking the model|Attacks? ", line)
     ]

@@ -2,25 +2,16 @@
 
 import json
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from cli.desk import Desk
+from cli.desk import COMMAND, RUN_FILE, Desk
 from gate.made import check, finding, report, risk
 
 GOOD, CLOSE, BAD = (finding("threshold", risk("AUC", value, value - 0.03, value + 0.03)) for value in (0.5, 0.59, 0.7))
 BROKEN = finding("lira", failed="ValueError: no")
 LIMIT = ("--max", "AUC<=0.6")
-RUN = """
-out = "report"
-model.path = "model.pt2"
-members.path = "train.npz"
-non_members.path = "test.npz"
-[attacks]
-threshold = {}
-"""
 
 
 def lay(desk: Desk, *findings, **more) -> None:
@@ -94,7 +85,7 @@ def test_junit_and_sarif_are_written_again_and_again_and_the_same(desk: Desk) ->
 
 def test_no_colour_goes_into_a_pipe(desk: Desk) -> None:
     lay(desk, GOOD, CLOSE, BAD)
-    command = (sys.executable, "-c", "from ml_privacy_meter.cli import main; main()", "gate", "report", *LIMIT)
+    command = (*COMMAND, "gate", "report", *LIMIT)
     done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode == 1
     assert b"\x1b" not in done.stdout
@@ -103,7 +94,7 @@ def test_no_colour_goes_into_a_pipe(desk: Desk) -> None:
 
 def test_a_run_files_gate_gives_what_the_options_do_not(desk: Desk) -> None:
     lay(desk, CLOSE)
-    desk.write("there/audit.toml", RUN + '[gate]\nmax = ["AUC<=0.6"]\njunit = "gate.xml"')
+    desk.write("there/audit.toml", RUN_FILE + '[gate]\nmax = ["AUC<=0.6"]\njunit = "gate.xml"')
     asked = ("gate", "report", "--run-file", "there/audit.toml")
     assert desk.run(*asked).status == 3
     assert Path("there/gate.xml").is_file()
@@ -123,7 +114,7 @@ def ready(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.mark.parametrize(("most", "status", "says"), [("99.9%", 0, "Passed"), ("0.6", 1, "Failed")])
 def test_a_gate_in_the_run_file_decides_the_exit_status_of_the_run(ready: Desk, most, status, says) -> None:
-    ready.write("audit.toml", RUN + f'[gate]\nmax = ["AUC<={most}"]\njunit = "gate.xml"\nsarif = "gate.sarif"')
+    ready.write("audit.toml", RUN_FILE + f'[gate]\nmax = ["AUC<={most}"]\njunit = "gate.xml"\nsarif = "gate.sarif"')
     said = ready.run("run", "audit.toml")
     assert (said.status, said.err) == (status, "")
     assert says in said.out
@@ -138,7 +129,7 @@ def test_a_gate_in_the_run_file_decides_the_exit_status_of_the_run(ready: Desk, 
 
 def test_a_run_whose_attack_fails_is_not_decided_by_its_gate(ready: Desk) -> None:
     ready.write("mine.py", 'def mine(view):\n    """Mine."""\n    raise ValueError("no")\n')
-    ready.write("audit.toml", RUN + '"mine:mine" = {}\n[gate]\nmax = ["AUC<=99.9%"]')
+    ready.write("audit.toml", RUN_FILE + '"mine:mine" = {}\n[gate]\nmax = ["AUC<=99.9%"]')
     said = ready.run("run", "audit.toml", "--quiet")
     assert (said.status, said.out) == (3, "")
     first, second, *warnings = said.err.splitlines()
@@ -163,12 +154,12 @@ def test_a_run_whose_attack_fails_is_not_decided_by_its_gate(ready: Desk) -> Non
 )
 @pytest.mark.parametrize("dry", [(), ("--dry-run",)])
 def test_a_gate_that_could_not_judge_is_refused_before_the_audit(ready: Desk, gate, says, dry) -> None:
-    ready.write("audit.toml", RUN + "[gate]\n" + gate)
+    ready.write("audit.toml", RUN_FILE + "[gate]\n" + gate)
     ready.refuses("run", "audit.toml", *dry, says=says)
     assert not Path(".privacy-meter").exists()
 
 
 def test_rates_and_confidence_of_the_run_file_are_the_gates(ready: Desk) -> None:
     figures = "[figures]\nfpr = [0.05]\nconfidence = 0.8\n"
-    ready.write("audit.toml", RUN + figures + '[gate]\nmax = ["TPR@5%FPR<=100%"]\nconfidence = 0.8')
+    ready.write("audit.toml", RUN_FILE + figures + '[gate]\nmax = ["TPR@5%FPR<=100%"]\nconfidence = 0.8')
     assert ready.run("run", "audit.toml").status == 0

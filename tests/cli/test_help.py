@@ -1,14 +1,9 @@
 """What the help teaches: its examples are run; words are completed; a terminal of any width shows all."""
 
-import fcntl
 import os
-import pty
 import re
 import shlex
-import struct
 import subprocess
-import sys
-import termios
 from pathlib import Path
 
 import docs_files
@@ -16,13 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli import makers
-from cli.desk import AUDIT, Desk
+from cli.desk import AUDIT, COMMAND, Desk, terminal
 from typer.testing import CliRunner
 
 from ml_privacy_meter import membership
 from ml_privacy_meter.cli import app
 
-COMMAND = (sys.executable, "-c", "from ml_privacy_meter.cli import main; main()")
 COMMANDS = ((), ("audit",), ("run",), ("init",))
 BARS = re.compile(r"(Attacks?|Asking|Reading) ")
 
@@ -109,20 +103,14 @@ def test_a_script_for_the_shell_is_shown(monkeypatch: pytest.MonkeyPatch, shell:
 
 def in_terminal(*words: str, columns: int = 80, **environment: str) -> tuple[int, str]:
     """The status of the command, and all that it writes to a terminal of so many columns."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
     inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
     env = {**inherited, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", **environment}
-    with subprocess.Popen((*COMMAND, *words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                shown += os.read(ours, 4096)
-            except OSError:  # the other side is closed
-                break
-    os.close(ours)
-    return process.returncode, shown.decode().replace("\r\n", "\n")
+    with (
+        terminal(columns=columns) as (theirs, shown),
+        subprocess.Popen((*COMMAND, *words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process,
+    ):
+        said = shown()
+    return process.returncode, said.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture

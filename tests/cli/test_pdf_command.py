@@ -2,7 +2,7 @@ import sys
 from typing import Any
 
 import pytest
-from cli.desk import AUDIT, Desk
+from cli.desk import AUDIT, RUN_FILE, Desk
 
 
 def test_the_command_adds_a_pdf(desk: Desk) -> None:
@@ -11,26 +11,12 @@ def test_the_command_adds_a_pdf(desk: Desk) -> None:
     assert (desk.folder / "report" / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
-RUN_FILE = """
-out = "report"
-{line}
-[model]
-path = "model.pt2"
-[members]
-path = "train.npz"
-[non_members]
-path = "test.npz"
-[attacks]
-threshold = {{}}
-"""
-
-
 @pytest.mark.parametrize(
     ("line", "option", "made"), [("pdf = true", (), True), ("", ("--pdf",), True), ("", (), False)]
 )
 def test_a_run_file_asks_for_a_pdf_or_its_command_does(desk: Desk, line: str, option: Any, made: bool) -> None:
     desk.bring("train.npz", "test.npz", "model.pt2")
-    desk.write("audit.toml", RUN_FILE.format(line=line))
+    desk.write("audit.toml", f"{line}\n{RUN_FILE}")
     desk.reports("run", "audit.toml", *option)
     assert (desk.folder / "report" / "report.pdf").exists() == made
 
@@ -44,5 +30,5 @@ def test_the_command_says_before_the_audit_that_no_pdf_can_be_made(desk: Desk, m
 
 
 def test_a_run_file_says_true_or_false_of_a_pdf(desk: Desk) -> None:
-    desk.write("audit.toml", RUN_FILE.format(line='pdf = "report.pdf"'))
+    desk.write("audit.toml", 'pdf = "report.pdf"' + RUN_FILE)
     desk.refuses("run", "audit.toml", says=("`pdf` must be true or false",))

@@ -12,7 +12,7 @@ import pytest
 import torch
 import worlds
 from cli import makers
-from cli.desk import AUDIT, Desk, figure
+from cli.desk import AUDIT, RUN_FILE, Desk, figure
 
 from ml_privacy_meter.training.split import balanced
 
@@ -42,21 +42,7 @@ def fewest(view):
         raise RuntimeError("out of ideas")
     return view.signals(lambda model, x, y: x[:, 0]).target
 """
-WHOLE = """
-out = "report"
-[model]
-path = "{model}"
-[members]
-path = "train.npz"
-[non_members]
-path = "test.npz"
-[attacks]
-threshold = {{}}
-difference = {{}}
-{more}
-[references]
-{references}
-"""
+WHOLE = RUN_FILE + "difference = {}\n"
 LIKE_TARGET = 'count = 4\nrecipe = { architecture = "like-target", epochs = 30, lr = 0.05 }'
 
 
@@ -75,7 +61,7 @@ def module(desk: Desk) -> str:
 
 
 def of(desk: Desk, references: str, model: str = "model.pt2", more: str = "") -> None:
-    desk.write("audit.toml", WHOLE.format(references=references, model=model, more=more))
+    desk.write("audit.toml", WHOLE.replace("model.pt2", model) + f"{more}\n[references]\n{references}\n")
 
 
 def calls(desk: Desk) -> int:
@@ -205,7 +191,7 @@ def test_models_and_saved_outputs_are_brought_along(brought: Desk) -> None:
     by_models = trained(brought, alike=True)
     of(brought, 'outputs = "refs.npz"')
     by_outputs = trained(brought, alike=True)
-    saved = WHOLE.format(references='outputs = "refs.npz"', model="", more="").replace('[model]\npath = ""', "")
+    saved = WHOLE.replace('[model]\npath = "model.pt2"', "") + '[references]\noutputs = "refs.npz"\n'
     brought.write(
         "audit.toml", saved.replace("train.npz", "train_answered.npz").replace("test.npz", "test_answered.npz")
     )

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from cli.desk import AUDIT, Desk, lasting
+from cli.desk import AUDIT, RUN_FILE, Desk, lasting
 from cli.service import Service
 
 from ml_privacy_meter.cli.repeat import HIDDEN, run_file
@@ -40,23 +40,13 @@ def test_secrets_of_a_service_stay_out_of_the_report(
 ) -> None:
     desk.bring("train.npz", "test.npz")
     monkeypatch.setenv("TOKEN", "s3cret")
-    desk.write(
-        "audit.toml",
-        f"""
-out = "report"
-[model]
+    model = f"""
 path = "{service.url}"
 headers = {{ Authorization = "Bearer ${{TOKEN}}", X-Mine = "pass1234" }}
 request = {{ inputs = "$records", api_key = "pass1234" }}
 response = "scores"
-[members]
-path = "train.npz"
-[non_members]
-path = "test.npz"
-[attacks]
-threshold = {{}}
-""",
-    )
+"""
+    desk.write("audit.toml", RUN_FILE.replace('path = "model.pt2"', model))
     desk.reports("run", "audit.toml")
     assert service.headers["X-Mine"] == "pass1234"
     told = "".join(path.read_text() for path in desk.folder.glob("report/*.[jmh]*"))

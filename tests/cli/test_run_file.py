@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli.desk import AUDIT, Desk, lasting
+from cli.desk import AUDIT, RUN_FILE, Desk, lasting
 
 OWN = '''
 import time
@@ -30,21 +30,7 @@ def first(view, *, column: int = 0):
     return view.signals(lambda model, x, y: x[:, column]).target
 '''
 COLUMNS = ("--label", "tree", "--id", "plot", "--group", "region", "--drop", "region")
-WHOLE = """
-out = "report"
-[model]
-path = "model.pt2"
-[members]
-path = "train.npz"
-[non_members]
-path = "test.npz"
-[attacks]
-threshold = {}
-[figures]
-fpr = [0.1]
-[run]
-seed = 0
-"""
+WHOLE = RUN_FILE + "[figures]\nfpr = [0.1]\n[run]\nseed = 0\n"
 
 
 @pytest.fixture

@@ -4,19 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.desk import AUDIT, Desk, figure
+from cli.desk import AUDIT, RUN_FILE, Desk, figure
 
 from ml_privacy_meter import InputError, trackers
 from ml_privacy_meter.cli import tracking
 
 MODEL = ("--model", "model.pt2")
-RUN_FILE = """
-out = "report"
-model.path = "model.pt2"
-members.path = "train.npz"
-non_members.path = "test.npz"
-attacks.threshold = {}
-"""
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@ from typing import Any
 
 import pytest
 from comparison.fakes import saved
+from pages import EVIL, Reader, check_evil_is_text, opened
 from report.fakes import LEAKY
-from report.test_page import CHROMIUM, EVIL, Reader, browser, opened
 
 from ml_privacy_meter import compare
 from ml_privacy_meter.comparison import words
 from ml_privacy_meter.comparison.page import page
-
-__all__ = ["CHROMIUM", "browser"]  # the fixture
 
 
 def leaks(folder: Path, *amounts: float, **settings: Any) -> list[Path]:
@@ -86,15 +84,7 @@ def test_reports_that_say_little_make_a_page_without_charts(tmp_path: Path, more
 def test_what_users_wrote_is_text(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"prefix": EVIL, "classes": (EVIL, "b"), "attacks": (EVIL,), "model": EVIL}
     found = compare(leaks(tmp_path, 0.0, 1.0, **settings), names=[EVIL, "b"]).document
-    reader = read(found)
-    assert [attrs for tag, attrs in reader.tags if tag == "script"] == [
-        {"type": "application/json", "id": "specs"},
-        {},
-        {},
-    ]
-    assert "img" not in [tag for tag, _ in reader.tags]
-    assert reader.text.count("window.hit = 1") > 20
-    assert "{{7*7}}" in reader.text
+    check_evil_is_text(read(found))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

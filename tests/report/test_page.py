@@ -1,37 +1,13 @@
 import re
-from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import EVIL, Reader, check_evil_is_text, opened
 from report.fakes import LEAKY, failed, fake
 
 from ml_privacy_meter.report import Report, words
 from ml_privacy_meter.report.page import page
-
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
-EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit=1'>\"'&{{7*7}} 🦊 שלום"
-
-
-class Reader(HTMLParser):
-    """The page's elements, and its text outside of scripts and styles."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._inside = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        self.text += data if self._inside not in ("script", "style") else ""
 
 
 def read(report: Report) -> Reader:
@@ -105,15 +81,7 @@ def test_who_was_chosen_is_marked_on_the_page() -> None:
 
 def test_what_users_wrote_is_text() -> None:
     report = fake(200, prefix=EVIL, classes=(EVIL, "b"), group=(EVIL, "d"), attacks=(EVIL,), model=EVIL)
-    reader = read(report)
-    assert [attrs for tag, attrs in reader.tags if tag == "script"] == [
-        {"type": "application/json", "id": "specs"},
-        {},
-        {},
-    ]
-    assert "img" not in [tag for tag, _ in reader.tags]
-    assert reader.text.count("window.hit = 1") > 20
-    assert "{{7*7}}" in reader.text
+    check_evil_is_text(read(report))
 
 
 def test_a_page_of_50_000_records_and_many_groups_is_small() -> None:
@@ -137,30 +105,6 @@ def test_small_and_empty_reports_make_a_page(report: Report) -> None:
 def test_a_regression_has_no_column_for_the_class() -> None:
     assert not re.search(r">Class<", page(fake(400, classes=None)._document))
     assert re.search(r">Class<", page(fake(400)._document))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield opened
-        opened.close()
-
-
-def opened(browser: Any, place: Path, **settings: Any) -> tuple[Any, list[str]]:
-    tab = browser.new_page(**settings)
-    seen: list[str] = []
-    tab.on("console", lambda message: seen.append(message.text))
-    tab.on("pageerror", lambda error: seen.append(str(error)))
-    tab.on("request", lambda request: seen.append(request.url))
-    tab.goto((place / "index.html").as_uri())
-    tab.wait_for_selector("html[data-drawn]", state="attached", timeout=60_000)
-    return tab, [line for line in seen if line != (place / "index.html").as_uri() and line != "data:,"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

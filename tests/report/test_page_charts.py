@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import EVIL, opened
 from report.fakes import fake
-from report.test_page import EVIL, browser, opened, read
+from report.test_page import read
 
 from ml_privacy_meter.report.page import page
 
-__all__ = ["browser"]
 MANY = ("threshold", "gap", "lira", EVIL)
 
 

@@ -1,14 +1,15 @@
 import base64
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pages
 import pandas as pd
 import pytest
+from pages import EVIL
 from report.fakes import BLANK, LEAKY, failed, fake
 
 from ml_privacy_meter.report import Report, words
@@ -16,8 +17,6 @@ from ml_privacy_meter.report import records as module
 from ml_privacy_meter.report.page import page
 from ml_privacy_meter.report.records import Packed, packed
 
-CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
-EVIL = "</script><script>window.hit = 1</script><img src=x onerror='window.hit=1'>\"'&{{7*7}} 🦊 שלום"
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "＝1")
 
 
@@ -101,34 +100,13 @@ def test_ids_that_compress_badly_do_not_swell_the_page(monkeypatch: pytest.Monke
     assert len(unpacked(table)["id"]) == table.shown
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("no chromium is installed (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as play:
-        opened = play.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield opened
-        opened.close()
-
-
 def opened(
     browser: Any, folder: Path, report: Report, *, charts: bool = False, **settings: Any
 ) -> tuple[Any, list[str]]:
     """The page in a browser, and whatever it complained of or asked for since; charts only take time here."""
     if not charts:
         report = replace(report, findings=())
-    place = (report.save(folder / "report") / "index.html").as_uri()
-    tab = browser.new_page(**settings)
-    seen: list[str] = []
-    tab.on("console", lambda message: seen.append(message.text))
-    tab.on("pageerror", lambda error: seen.append(str(error)))
-    tab.on("request", lambda request: seen.append(request.url) if request.url not in (place, "data:,") else None)
-    tab.goto(place)
-    tab.wait_for_selector("#records[data-ready]", timeout=60_000)
-    return tab, seen
+    return pages.opened(browser, report.save(folder / "report"), ready="#records[data-ready]", **settings)
 
 
 def column(tab: Any, title: str) -> list[str]:

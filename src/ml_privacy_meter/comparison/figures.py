@@ -69,14 +69,9 @@ def _difference(
         "note": "",
     }
     risks = [_risk(audit, attack, name) for audit in (first, other)]
-    reason = incomparable(attack, first, other, matched.how)
-    fpr = words.fpr_of(name)
-    if not reason and (name != "AUC" and fpr is None):
-        reason = "no interval is known for the difference of two such figures"
-    if not reason and any(one is None or one["value"] is None for one in risks):
-        reason = "not resolvable"
-    if reason:
+    if reason := incomparable(attack, first, other, matched.how) or _why_none(name, risks):
         return said | {"note": reason}
+    fpr = words.fpr_of(name)
     one, two = first.scores[attack], other.scores[attack]
     measure: Callable[..., Risk] = risk.auc if fpr is None else partial(risk.tpr_at_fpr, fpr=fpr)
     for audit, scores, held in zip((first, other), (one, two), risks, strict=True):
@@ -101,6 +96,13 @@ def _difference(
         "interval": interval,
         "void": void(first) or void(other),
     }
+
+
+def _why_none(name: str, risks: Sequence[Document | None]) -> str:
+    """Why these figures, of one attack in two reports, have no difference; empty where they have one."""
+    if name != "AUC" and words.fpr_of(name) is None:
+        return "no interval is known for the difference of two such figures"
+    return "not resolvable" if any(one is None or one["value"] is None for one in risks) else ""
 
 
 def _check(audit: Audit, attack: str, found: Risk, held: Document) -> None:
