@@ -1,16 +1,22 @@
+import json
 import math
 import re
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
 import pytest
-from report.fakes import LEAKY, failed, fake
+from report.fakes import BLANK, LEAKY, failed, fake
 from rich.console import Console
 
+from ml_privacy_meter.findings import Check
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.about import lines
 from ml_privacy_meter.report.glossary import glossary
 from ml_privacy_meter.report.markdown import escape, markdown
+from ml_privacy_meter.report.page import page
+from ml_privacy_meter.report.people import people
+from ml_privacy_meter.report.printed import printed
 from ml_privacy_meter.report.terminal import table
 
 
@@ -302,3 +308,51 @@ def test_a_leak_that_only_small_errors_show_is_said_to_be_of_a_few() -> None:
     said = words.verdict({"findings": [{"attack": "a", "failed": "", "risks": risks}], "checks": [], "about": about})
     assert said.startswith("A few training records can be told from others: the attack “a” reaches AUC 0.530")
     assert "picks out 50 [30, 70]" in said
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome"),
+    [
+        ({"passed": True, "voids": False, "says": "Yes."}, "✓ passed"),
+        ({"passed": False, "voids": False, "says": "No."}, "✗ failed"),
+        ({"passed": False, "voids": False, "says": "Not checked: it is asked only once."}, "– not checked"),
+        ({"passed": False, "voids": True, "says": "No."}, "✗ voids the audit"),
+    ],
+)
+def test_what_was_not_checked_has_a_mark_of_its_own(check: dict[str, Any], outcome: str) -> None:
+    assert words.outcome(check) == outcome
+
+
+UNLIKE = Check("Do the membership probabilities hold for this target?", False, "They lie 0.2 beside the shares.")
+EVERYWHERE = "Reference models do not behave like this model (see “Read this first”)"
+
+
+def test_a_verdict_by_reference_models_that_are_not_like_the_target_says_so() -> None:
+    for strongest, other in ((BLANK, f"On these records, the highest AUC is that of “{LEAKY}”: 0."), (LEAKY, "")):
+        report = fake(400, references=3, strongest={"AUC": strongest})
+        assert EVERYWHERE not in words.verdict(report._document)
+        said = words.verdict(replace(report, checks=(*report.checks, UNLIKE))._document)
+        assert EVERYWHERE in said
+        assert "may be another than the one that was chosen." in said
+        assert other in said
+        assert ("On these records" in said) == bool(other)
+
+
+def test_a_verdict_that_leans_on_no_reference_model_does_not_speak_of_them() -> None:
+    report = fake(400, references=3, strongest={})
+    assert EVERYWHERE not in words.verdict(replace(report, checks=(UNLIKE,))._document)
+
+
+def test_all_that_leans_on_reference_models_says_where_they_are_not_like_the_target() -> None:
+    report = fake(400, references=3)
+    unlike = replace(report, checks=(*report.checks, UNLIKE))._document
+    for write, most in (
+        (page, 6),
+        (markdown, 2),
+        (lambda found: json.dumps(printed(found), default=str, ensure_ascii=False), 4),
+    ):
+        assert EVERYWHERE not in write(report._document)
+        assert write(unlike).count(EVERYWHERE) == most
+    assert EVERYWHERE in words.calibrated(unlike)
+    assert "which do not behave like this model" in people(unlike)[0]["says"]
+    assert not any("which do not behave" in one["says"] for one in people(report._document))

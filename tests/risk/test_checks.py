@@ -52,13 +52,6 @@ def test_a_shift_in_spread_is_found_too():
     assert checks.shift(checks.blind(x, MEMBER)).voids
 
 
-def test_records_without_features_are_said_not_to_have_been_checked():
-    check = checks.shift(None)
-    assert not check.passed
-    assert not check.voids
-    assert "Not checked" in check.says
-
-
 def test_duplicates_are_counted_and_named():
     assert checks.duplicates([], 10).passed
     check = checks.duplicates([("a", "x"), ("b", "x"), ("b", "y")], 10)
@@ -109,7 +102,19 @@ def test_scores_that_are_nearly_all_the_same_are_found():
 def test_a_model_that_answers_twice_differently_is_found():
     assert checks.repeatable(True).passed
     assert not checks.repeatable(False).passed
-    assert "Not checked" in checks.repeatable(None).says
+
+
+def test_what_was_not_checked_has_not_passed_and_voids_nothing():
+    for check in (checks.shift(None), checks.repeatable(None)):
+        assert not check.passed
+        assert not check.voids
+        assert check.says.startswith("Not checked")
+
+
+def test_figures_of_sets_that_differ_by_themselves_are_good_for_nothing():
+    says = checks.shift(checks.blind(features(0, 8, 2.0), MEMBER)).says
+    assert "Decide nothing by these figures, in either direction." in says
+    assert "upper" not in says
 
 
 def halves(seed: int, models: int) -> torch.Tensor:

@@ -61,7 +61,7 @@ def _warnings(document: Document) -> list[Document]:
         )
     if ran and not evidence.resolved(document):
         said.append(_text(f"{TOO_FEW} Do not file it as an audit of this model."))
-    items = [f"{'Voids the audit' if one['voids'] else 'Failed'}: {one['name']} {one['says']}" for one in failing]
+    items = [f"{words.outcome(one)[2:].capitalize()}: {one['name']} {one['says']}" for one in failing]
     items += [
         f"The attack “{found['attack']}” failed, so that it is not known what it would have found. {found['failed']}"
         for found in document["findings"]

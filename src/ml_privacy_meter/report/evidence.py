@@ -19,7 +19,6 @@ OTHER_ATTACKS = (
     "will.",
 )
 NAMED_GROUPS = 10
-UNCALIBRATED = "Do the membership probabilities hold"  # how the name of that check begins
 SURE = 0.9  # a membership probability from which on records are counted as exposed
 
 
@@ -131,7 +130,7 @@ def most_exposed(document: Document) -> str:
     """What is known of the single records that are exposed the most; empty where nothing is."""
     if not document["exposed"] or document["calibration"] is None:
         return ""
-    if any(check["name"].startswith(UNCALIBRATED) for check in words.failing(document)):
+    if words.unlike(document):
         return "the membership probabilities of single records do not hold for this model, and are left out."
     bins = [one for one in document["calibration"]["bins"] if one["lowest"] >= SURE - 1e-9]
     members, others = (sum(one[kind] for one in bins) for kind in ("members", "non_members"))

@@ -47,7 +47,7 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
         _folded("Threat models: what each attack was assumed to see", _views(found)),
         _folded("All figures", _figures(found)),
         _groups(found),
-        _folded("Most exposed training records", _exposed(document["exposed"])),
+        _folded("Most exposed training records", _exposed(document)),
         _checks(document),
         _folded("How it was measured", _table(["What", "Value"], _about(document), room=ROOM["about"])),
         f"{words.count(about['members'], 'member')}, {words.count(about['non_members'], 'non-member')}, seed "
@@ -167,7 +167,8 @@ def _height(held: Document, name: str) -> tuple[bool, float]:
     return (False, -1.0) if risk is None or risk["value"] is None else (risk["chosen"], risk["value"])
 
 
-def _exposed(shown: Sequence[Document]) -> str:
+def _exposed(document: Document) -> str:
+    shown = document["exposed"]
     memorization, vulnerability = (words.known(shown, name) for name in ("memorization", "vulnerability"))
     rows = [
         [
@@ -184,7 +185,7 @@ def _exposed(shown: Sequence[Document]) -> str:
         return ""
     head = ["Record", *([] if shown[0]["class"] is None else ["Class"]), "Membership probability", "Attack"]
     head += ["Memorization"] * memorization + ["Vulnerability"] * vulnerability
-    note = "A list of the highest is never empty: read it beside the verdict."
+    note = f"A list of the highest is never empty: read it beside the verdict. {words.unlike(document)}".strip()
     return f"{_table(head, rows, room=ROOM['exposed'])}\n\n{note}"
 
 

@@ -47,7 +47,7 @@ def _counted(document: Document, ran: Sequence[Document], name: str) -> dict[str
         "voided": words.voided(document),
         "note": risk["note"],
     }
-    return found | {"says": _said(found)}
+    return found | {"says": _said(found | {"unlike": words.unlike(document)})}
 
 
 def _said(found: dict[str, Any]) -> str:
@@ -59,7 +59,7 @@ def _said(found: dict[str, Any]) -> str:
     best = f"“{found['attack']}”"
     if found["of"] > 1:
         best += (
-            " (chosen on reference models)"
+            f" (chosen on reference models{', which do not behave like this model' if found['unlike'] else ''})"
             if found["chosen"]
             else f" (the best of {found['of']} attacks on these records)"
         )

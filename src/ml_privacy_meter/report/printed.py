@@ -23,9 +23,9 @@ def printed(document: Document) -> list[Block]:
         *adversaries.views(document),
         *_compared(found),
         *adversaries.together(document),
-        *_carried(found),
+        *_carried(document),
         *(block for one in found for block in _attack(one, document)),
-        *_exposed(document["exposed"]),
+        *_exposed(document),
         *_calibration(document),
         *_about(document),
         blocks.heading("What the figures mean"),
@@ -86,10 +86,10 @@ def _starred(found: Document, name: str) -> Cell:
     return "failed" if found["failed"] else blocks.cell(words.named(found["risks"], name))
 
 
-def _carried(found: Sequence[Document]) -> list[Block]:
+def _carried(document: Document) -> list[Block]:
     rows = [
         [one["attack"], words.stated("FPR", held["fpr"]), blocks.cell(held["reached"]), blocks.cell(held["tpr"])]
-        for one in found
+        for one in document["findings"]
         for held in one["carried"]
     ]
     if not rows:
@@ -98,8 +98,8 @@ def _carried(found: Sequence[Document]) -> list[Block]:
         "Above, the threshold of each true positive rate is set by the audit’s own other records. Somebody who attacks "
         "does not have those: they set it on models of their own, where they know who is in, and carry it over. The "
         "rate of wrong accusations that they reach is then another than the one they aimed at. Read each TPR beside "
-        "the FPR that was reached: without the model, the two would be equal."
-    )
+        f"the FPR that was reached: without the model, the two would be equal. {words.unlike(document)}"
+    ).strip()
     head = ["Attack", "Intended FPR", "FPR reached", "TPR"]
     return [blocks.heading("Thresholds carried over"), blocks.said(said), blocks.table(head, rows)]
 
@@ -195,7 +195,8 @@ def _height(group: Document, name: str) -> float:
     return -2.0 if risk is None or risk["value"] is None else float(risk["value"])
 
 
-def _exposed(shown: Sequence[Document]) -> list[Block]:
+def _exposed(document: Document) -> list[Block]:
+    shown = document["exposed"]
     if not shown:
         return []
     classes = shown[0]["class"] is not None
@@ -215,8 +216,8 @@ def _exposed(shown: Sequence[Document]) -> list[Block]:
     ]
     caption = (
         f"The {words.count(len(shown), 'training record')} to which an attack gave the highest membership probability. "
-        "A list of the highest is never empty: read it beside the verdict."
-    )
+        f"A list of the highest is never empty: read it beside the verdict. {words.unlike(document)}"
+    ).strip()
     return [
         blocks.heading("Most exposed training records"),
         blocks.table(head, rows, caption=caption, widths=(1.5, *([1] if classes else []), 1.5)),
@@ -261,11 +262,7 @@ def _about(document: Document) -> list[Block]:
 
 def _checks(document: Document) -> list[Block]:
     passed = [check for check in document["checks"] if check["passed"]]
-    outcome = ("✓ passed", "✗ failed", "✗ voids the audit")
-    rows = [
-        [outcome[0 if check["passed"] else 1 + check["voids"]], check["name"], check["says"]]
-        for check in words.failing(document) + passed
-    ]
+    rows = [[words.outcome(check), check["name"], check["says"]] for check in words.failing(document) + passed]
     said = "Questions on which it hangs whether the figures may be read." if rows else "No check was made."
     made = [blocks.heading("Checks of the audit itself"), blocks.said(said)]
     return [*made, blocks.table(["Outcome", "Question", "Answer"], rows, widths=(1, 2, 3))] if rows else made

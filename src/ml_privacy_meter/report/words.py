@@ -27,6 +27,12 @@ CHOSEN = (
     "for its result on the target, so its interval is widened for the number of figures alone, not of attacks."
 )
 
+UNCALIBRATED = "Do the membership probabilities hold"  # how the name of that check begins
+UNLIKE = (
+    "Reference models do not behave like this model (see “Read this first”): what was learned, chosen or carried over "
+    "from them may not hold for it."
+)
+
 
 def starred(risk: Document) -> str:
     """The `figure`, after a star where its attack was chosen for it on reference models."""
@@ -63,6 +69,15 @@ def failing(document: Document) -> list[Document]:
     return sorted(failed, key=lambda check: not check["voids"])
 
 
+def outcome(check: Document) -> str:
+    """What became of a check, with a mark: "✓ passed", or what it means that it was not."""
+    if check["passed"]:
+        return "✓ passed"
+    if check["voids"]:
+        return "✗ voids the audit"
+    return "– not checked" if check["says"].startswith("Not checked") else "✗ failed"
+
+
 def named(risks: Iterable[Document], name: str) -> Document | None:
     return next((risk for risk in risks if risk["name"] == name), None)
 
@@ -74,6 +89,11 @@ def learned(document: Document) -> str:
     return "from this audit’s own records, for each record from others than itself"
 
 
+def unlike(document: Document) -> str:
+    """That the reference models do not behave like the target, where a check found so; else empty."""
+    return UNLIKE if any(check["name"].startswith(UNCALIBRATED) for check in failing(document)) else ""
+
+
 def calibrated(document: Document) -> str:
     """What the membership probabilities say, and how near to the truth they come."""
     found = document["calibration"]
@@ -82,8 +102,8 @@ def calibrated(document: Document) -> str:
         f"and others were equally many. The scale was learned {learned(document)}. On average, the probabilities lie "
         f"{100 * found['error']:.1f} percentage points beside the shares that were found (expected calibration error "
         f"{found['error']:.3f}); with as many records, exactly right ones would seem to lie about "
-        f"{100 * found['luck']:.1f} beside them, by chance."
-    )
+        f"{100 * found['luck']:.1f} beside them, by chance. {unlike(document)}"
+    ).strip()
 
 
 def known(documents: Iterable[Document], name: str) -> bool:
@@ -114,7 +134,7 @@ def verdict(document: Document) -> str:
     if best is None:
         return "No attack ran to its end: this report says nothing about the model."
     found = _leak(best, document) if _leaking(best) else _nothing(best, document)
-    found = " ".join(filter(None, [found, _unmeasured(document)]))
+    found = " ".join(filter(None, [found, _unmeasured(document), _doubted(document)]))
     if voided(document):
         return (
             "This audit does not measure the model as it stands: a check on which its figures hang has "
@@ -215,6 +235,19 @@ def _unmeasured(document: Document) -> str:
         f"{'An error' if len(names) == 1 else 'Errors'} of {errors} cannot be measured with so few other records "
         f"({document['about']['non_members']:,}): what happens there is not known."
     )
+
+
+def _doubted(document: Document) -> str:
+    """Where attacks were chosen on reference models that are not like the target: which may be the stronger one."""
+    aucs = [(named(one["risks"], "AUC"), one["attack"]) for one in document["findings"] if not one["failed"]]
+    known = [(risk, attack) for risk, attack in aucs if risk is not None and risk["value"] is not None]
+    if not unlike(document) or not chosen(document["findings"]):
+        return ""
+    said = f"{UNLIKE} The strongest attack here may be another than the one that was chosen."
+    best, attack = max(known, key=lambda pair: pair[0]["value"], default=({"chosen": True}, ""))
+    if best["chosen"]:
+        return said
+    return f"{said} On these records, the highest AUC is that of “{attack}”: {figure(best)}."
 
 
 def _of_all(risk: Document, document: Document) -> str:

@@ -66,7 +66,8 @@ def shift(blind_scores: Scores | None, *, confidence: float = 0.95) -> Check:
         return Check(SHIFT, True, said + " The two sets look alike.", risk=risk)
     said += (
         " Members and non-members come from different sources: an attack may tell them apart by that and not by the"
-        " model. Draw both at random from one source, or read the figures as upper limits."
+        " model, or miss what the model does reveal. Decide nothing by these figures, in either direction. Draw both"
+        " sets at random from one source, and audit again."
     )
     return Check(SHIFT, False, said, voids=True, risk=risk)
 
@@ -191,10 +192,10 @@ def varied_scores(attack: str, scores: Scores) -> Check:
 
 
 def repeatable(same: bool | None) -> Check:
-    """Fails where the model answered twice to the same records, and differently; None where it was not asked twice."""
+    """Fails where the model answered twice to the same records, and differently, or (None) was not asked twice."""
     name = "Does the model answer the same twice?"
     if same is None:
-        return Check(name, True, "Not checked: it is asked about each record only once.")
+        return Check(name, False, "Not checked: it is asked about each record only once.")
     if same:
         return Check(name, True, "Yes.")
     return Check(name, False, "No. Was it exported in training mode, with dropout? Its figures change from run to run.")
