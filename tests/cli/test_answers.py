@@ -1,7 +1,12 @@
 """The controller's answers for the impact assessment: where they are given, and what is refused."""
 
+from functools import wraps
+from typing import Any
+
 import pytest
-from cli.desk import AUDIT, RUN_FILE, Desk
+from cli.desk import AUDIT, RUN_FILE, Desk, lasting
+
+from ml_privacy_meter.cli import runfile
 
 MODEL = ("--model", "model.pt2")
 
@@ -66,3 +71,26 @@ def test_an_assessment_that_somebody_completed_is_kept_and_said_before_the_audit
     store.rename(ready.folder / "store-aside")
     ready.refuses(*AUDIT, *MODEL, says=("dpia.md was changed since it was written", "move that file out"))
     assert not store.exists()
+
+
+def test_an_assessment_that_somebody_completes_during_the_audit_costs_neither_it_nor_the_audit(
+    ready: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready.reports(*AUDIT, *MODEL)
+    file = ready.folder / "report" / "dpia.md"
+    (ready.folder / "report-2").mkdir()
+    audit = runfile.audit
+
+    @wraps(audit)
+    def meanwhile(*given: object, **settings: Any) -> Any:
+        file.write_text("# Done", encoding="utf-8")
+        return audit(*given, **settings)
+
+    monkeypatch.setattr(runfile, "audit", meanwhile)
+    said = ready.run(*AUDIT, *MODEL)
+    assert said.status == 2
+    assert "dpia.md was changed since it was written" in said.err
+    assert f"its report lies in {ready.folder / 'report-3'}.\n" in said.err
+    assert file.read_text(encoding="utf-8") == "# Done"
+    assert lasting(ready.report("report-3")) == lasting(ready.report())
+    assert sorted(path.name for path in ready.folder.glob("report*")) == ["report", "report-2", "report-3"]

@@ -22,6 +22,7 @@ from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
 from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
 from ml_privacy_meter.report import Report, check_folder, check_pdf
+from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
 from ml_privacy_meter.types import Records, Signal
@@ -109,9 +110,18 @@ def audit_from(
         )
     report = report.answered(answers) if answers else report
     report = with_run_file(report, settings if written is None else written, base)
-    folder = report.save(out, pdf=settings.get("pdf", False))
+    folder = _saved(report, out, pdf=settings.get("pdf", False))
     track(report, folder, settings.get("track", {}), base)
     return report, folder
+
+
+def _saved(report: Report, out: Path, *, pdf: bool) -> Path:
+    """The folder with the report. If it was free before the audit and is not now, an error names a new one instead."""
+    try:
+        return report.save(out, pdf=pdf)
+    except InputError as problem:
+        instead = report.save(new_beside(out), pdf=pdf)
+        raise InputError(f"{problem} The audit is not lost, its report lies in {instead}.") from problem
 
 
 def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:

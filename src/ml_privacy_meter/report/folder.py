@@ -77,6 +77,16 @@ def write(folder: str | Path, files: Mapping[str, bytes], kind: Kind = REPORT) -
     return Path(folder)
 
 
+def new_beside(folder: str | Path) -> Path:
+    """A new empty folder beside this one, with its name and a number."""
+    target = Path(folder).resolve()
+    number = 2
+    while os.path.lexists(beside := target.with_name(f"{target.name}-{number}")):
+        number += 1
+    beside.mkdir()
+    return beside
+
+
 def _check_content(target: Path, kind: Kind) -> None:
     names = {path.name for path in target.iterdir()}
     strange = sorted(names - kind.files)
