@@ -51,6 +51,7 @@ def test_a_run_file_says_the_same_relative_to_itself_and_options_come_first(read
         (("--tensorboard", "report"), "not inside it"),
         (("--tensorboard", "report/runs"), "not inside it"),
         (("--tensorboard", "runs", "--step", "-1"), "`step` must be 0 or more"),
+        (("--tensorboard", "runs", "--step", "9223372036854775808"), "`step` must be 0 or more, and less than 2^63"),
         (("--mlflow", ""), "needs a name"),
     ],
 )

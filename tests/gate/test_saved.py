@@ -61,7 +61,10 @@ def test_a_report_that_was_saved_is_read_from_its_folder_and_its_file(tmp_path: 
         (changed("findings.0.risks.0.high", [0.6]), "at $.findings[0].risks[0].high"),
         (changed("findings.0.risks.0.high", 0.45), "cannot be right"),
         (changed("findings.0.risks.0.low", 0.55), "cannot be right"),
-        (json.dumps(WHOLE).replace("0.6", "1e999"), "cannot be right"),
+        (json.dumps(WHOLE).replace("0.6", "1e999"), "1e999 is no number"),
+        (changed("findings.0.risks.0.baseline", 10**400), "is no number that a report holds"),
+        (changed("findings.0.risks.0.high", 10**400), "is no number that a report holds"),
+        (changed("findings.0.risks.0.trials", 10**400), "is no number that a report holds"),
         (
             changed("findings.0.groups", [{"column": "class", "value": "x", "risks": [{}]}]),
             "at $.findings[0].groups[0]",

@@ -129,8 +129,8 @@ def quality(audit: Audit, confidence: float) -> Document:
     for side in ("members", "non_members"):
         value, n = _number(about.get(f"{side[:-1]}_{of}")), about[side]
         ends: tuple[float | None, float | None] = (None, None)
-        hits = round((value or 0) * n)
-        if of == "accuracy" and value is not None and n and 0 <= hits <= n and abs(value * n - hits) < 1e-3:
+        hits = round(value * n) if of == "accuracy" and value is not None else None
+        if hits is not None and value is not None and n and 0 <= hits <= n and abs(value * n - hits) < 1e-3:
             ends = clopper_pearson(hits, n, confidence)
         found[side] = {"value": value, "low": ends[0], "high": ends[1]}
     return found

@@ -1,7 +1,6 @@
 """Saved reports, opened as what they are: files that somebody else may have written."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.report.document import FROM_REFERENCES, SCHEMA, VERSION, Document
+from ml_privacy_meter.report.document import FROM_REFERENCES, SCHEMA, VERSION, Document, parsed
 from ml_privacy_meter.types import Scores
 
 SCORE = "score: "
@@ -78,7 +77,7 @@ def _document(place: Path) -> Document:
     if not path.is_file():
         raise InputError(f"`{place}` holds no report.json, so it is no report. Name a folder that an audit wrote.")
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_finite, parse_float=_finite, parse_int=_small)
+        found = parsed(path.read_bytes())
         json.dumps(found, ensure_ascii=False).encode()  # halves of characters cannot be written again
     except (OSError, ValueError, RecursionError) as problem:
         raise InputError(f"`{path}` cannot be read: {problem}. {AGAIN}") from problem
@@ -97,18 +96,6 @@ def _document(place: Path) -> Document:
 def _schema() -> Any:
     text = files("ml_privacy_meter.report").joinpath("schema.json").read_text(encoding="utf-8")
     return jsonschema.Draft202012Validator(json.loads(text))
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(float(text)):
-        raise ValueError(f"{text} is no number that a report holds")
-    return float(text)
-
-
-def _small(text: str) -> int:
-    if len(text) > 18:
-        raise ValueError(f"{text:.18}… is no number that a report holds")
-    return int(text)
 
 
 def _with_records(place: Path, document: Document) -> Audit:

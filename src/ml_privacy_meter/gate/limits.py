@@ -72,4 +72,7 @@ def _figure(name: str, text: str) -> str:
 
 
 def _share(number: str, unit: str) -> Decimal:
-    return Decimal(number) / (100 if unit else 1)  # in decimals: 0.1% is 0.001, and not a bit more
+    try:
+        return Decimal(number) / (100 if unit else 1)  # in decimals: 0.1% is 0.001, and not a bit more
+    except ArithmeticError as problem:  # an exponent beyond all that decimals have
+        raise InputError(f"A limit is a share from 0 to 1 or from 0% to 100%, found {number:.20}{unit}.") from problem

@@ -1,7 +1,5 @@
 """A report that lies on disk, read as what a stranger may have written."""
 
-import json
-import math
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import jsonschema
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.report.document import SCHEMA, VERSION, Document
+from ml_privacy_meter.report.document import SCHEMA, VERSION, Document, parsed
 
 _KNOWN = {"type": ["number", "null"]}
 _TEXT = {"type": "string"}
@@ -66,7 +64,7 @@ def read(path: Path) -> Document:
     if not file.is_file():
         raise InputError(f"A gate judges the folder of a report: there is no `{file}`. Make one with an audit's --out.")
     try:
-        found = json.loads(file.read_bytes(), parse_constant=_refused, object_hook=_readable)
+        found = parsed(file.read_bytes(), object_hook=_readable)
     except (ValueError, RecursionError) as problem:
         raise InputError(f"`{file}` must be JSON as an audit writes it: {problem}. Run the audit again.") from problem
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
@@ -84,12 +82,12 @@ def read(path: Path) -> Document:
 
 
 def _check_order(document: Document, file: Path) -> None:
-    """An interval that does not hold its value, or a number that is none, would be judged by accident."""
+    """An interval that does not hold its value would be judged by accident."""
     for finding in document["findings"]:
         of_groups = (risk for group in finding["groups"] for risk in group["risks"])
         for risk in (*finding["risks"], *of_groups):
             known = [risk[key] for key in ("low", "value", "high") if risk[key] is not None]
-            if not all(map(math.isfinite, known)) or any(a > b + 1e-9 for a, b in pairwise(known)):
+            if any(a > b + 1e-9 for a, b in pairwise(known)):
                 raise InputError(
                     f"`{file}` cannot be right: {risk['name']} of {finding['attack']} is given as {risk['value']} with "
                     f"an interval from {risk['low']} to {risk['high']}. Run the audit again."
@@ -104,7 +102,3 @@ def _plain(text: str) -> str:
     """Without what moves a terminal's cursor, turns text around, or cannot be written in XML."""
     line = " ".join(text.split())
     return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn") or c in TURNED else c for c in line)
-
-
-def _refused(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")

@@ -18,6 +18,7 @@ from ml_privacy_meter.types import Scores
 SCHEMA = "ml-privacy-meter/report"
 VERSION = 1
 EXPOSED = 20
+MOST_DIGITS = 300  # of a whole number: one with more may be no float
 FROM_REFERENCES = ("memorization", "memorization_se", "vulnerability")  # columns that records may have
 ASIDE = ("times", "paths")
 
@@ -52,6 +53,27 @@ def dump(content: Document) -> str:
     # A string of JSON holds no line break, so this finds lists of numbers and nothing that a user wrote.
     lists = re.compile(r"\[\n[-+.\deE,\s]+\]")
     return lists.sub(lambda found: "[" + " ".join(found[0][1:-1].split()) + "]", text) + "\n"
+
+
+def parsed(text: bytes, **how: Any) -> Any:
+    """What the JSON holds; a `ValueError` where one of its numbers is not finite, or too large to reckon with.
+
+    Args:
+        how: further settings of `json.loads`.
+    """
+    return json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_small, **how)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"{text:.18} is no number that a report holds")
+    return float(text)
+
+
+def _small(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"{text:.18}… is no number that a report holds")
+    return int(text)
 
 
 def _finding(finding: Finding, strongest: Mapping[str, str]) -> Document:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.report import document as documents
 from ml_privacy_meter.report.document import Document
@@ -9,6 +10,12 @@ from ml_privacy_meter.report.document import Document
 ENDS = {"low": "low", "high": "high", "baseline": "without the model"}
 QUALITY = {"accuracy": "accuracy", "loss": "mean loss"}
 SIDES = {"member": "members", "non_member": "non-members"}
+
+
+def check_step(step: int) -> None:
+    """Raises `InputError` unless it is a step that trackers take."""
+    if not 0 <= step < 2**63:
+        raise InputError(f"`step` must be 0 or more, and less than 2^63, found {step!s:.25}.")
 
 
 def without_ids(report: Report) -> Document:

@@ -20,8 +20,7 @@ def check_tensorboard(folder: str | Path, *, step: int = 0) -> None:
     """Raises `InputError` unless a report can be logged there."""
     _writer()
     target = Path(folder)
-    if step < 0:
-        raise InputError(f"`step` must be 0 or more, found {step}.")
+    figures.check_step(step)
     if target.exists() and not target.is_dir():
         raise InputError(f"TensorBoard reads a folder, and `{target}` is a file: name another.")
     if (target / "report.json").exists():
