@@ -87,6 +87,41 @@ def test_differences_are_those_of_the_scores_record_by_record(shelf: Path) -> No
     assert "leaks less than “high”" in words.summary(found)[0]
 
 
+def said_of(found: dict[str, Any], attack: str = LEAKY, **signs: int) -> str:
+    """The summary, were these differences of an attack sure (−1: a fall, 1: a rise) and no others."""
+    edited = copy.deepcopy(found)
+    for one in edited["figures"]:
+        sign = signs.get(one["figure"].replace("@", "_").replace("%", ""), 0) if one["attack"] == attack else 0
+        one["differences"][1] |= {"value": 0.1 * (sign or 1), "low": -0.2, "high": 0.2, "surely": bool(sign)}
+    return words.summary(edited)[0]
+
+
+def test_a_mixed_result_is_said_to_be_mixed(shelf: Path) -> None:
+    found = compare([shelf / "high", shelf / "low"]).document
+    mixed = said_of(found, AUC=-1, TPR_1FPR=1)
+    assert "gives mixed results beside “high” to this attack (it leaks less by AUC, more by TPR@1%FPR)" in mixed
+    assert " TPR@1%FPR: " in mixed
+    assert " TPR@0.1%FPR: " in mixed
+    assert " TPR@10%FPR: " not in mixed
+    assert "leaks more than “high” to this attack, by TPR@1%FPR: " in said_of(found, TPR_1FPR=1)
+    assert "leaks less than “high” to this attack, by AUC and TPR@10%FPR: " in said_of(found, AUC=-1, TPR_10FPR=-1)
+    assert "cannot be told from “high”" in said_of(found)
+    every = dict.fromkeys(("AUC", "TPR_10FPR", "TPR_1FPR", "TPR_0.1FPR"), -1)
+    assert "leaks less than “high” to this attack: " in said_of(found, **every)
+
+
+def test_other_attacks_that_reach_more_are_named_beside_one_that_reaches_less(shelf: Path) -> None:
+    found = compare([shelf / "high", shelf / "low"]).document
+    assert f"surely reach more than in the first: “{BLANK}” (TPR@1%FPR)." in said_of(found, BLANK, TPR_1FPR=1)
+    assert "surely reach more" not in said_of(found, BLANK, TPR_1FPR=-1)
+
+
+def test_a_fall_is_not_said_to_reveal_less(shelf: Path) -> None:
+    said = words.overview(compare([shelf / "high", shelf / "low"]).document)
+    assert "reveal" not in said
+    assert "(these attacks find less, which others may find)" in said
+
+
 def np_tensor(values: np.ndarray) -> Any:
     import torch
 
@@ -358,6 +393,14 @@ def test_a_broken_report_is_refused_with_a_reason(shelf: Path, tmp_path: Path, b
         with pytest.raises(InputError, match=says) as error:
             compare(order)
         assert len(str(error.value)) < 600
+
+
+def test_a_loss_of_any_size_is_compared(tmp_path: Path) -> None:
+    def loss(document: dict[str, Any]) -> None:
+        document["about"] |= {"non_member_accuracy": None, "non_member_loss": 1e308, "member_loss": 1e308}
+
+    places = [rewrite(saved(tmp_path / name), loss) for name in "ab"]
+    assert compare(places).document["reports"][0]["quality"]["members"]["value"] == 1e308
 
 
 def test_a_folder_that_is_not_there_and_a_file_are_refused(shelf: Path, tmp_path: Path) -> None:

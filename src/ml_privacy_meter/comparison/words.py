@@ -3,6 +3,8 @@
 Everything here takes parts of the document that `comparison.json` holds.
 """
 
+from collections.abc import Iterable
+
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
 
@@ -92,32 +94,63 @@ def _summary(document: Document, place: int) -> str:
     )
     if row is None:
         return f"“{other['name']}” against “{first['name']}”: no attack’s AUC could be compared in all reports."
-    found = row["differences"][place]
     if first["void"] or other["void"]:
         said = f"cannot be set beside “{first['name']}”, as a check failed that voids an audit. At face value"
-    elif found["surely"]:
-        said = f"leaks {'less' if found['value'] < 0 else 'more'} than “{first['name']}” to this attack"
     else:
-        said = f"cannot be told from “{first['name']}” by these records, which does not show that the two leak alike"
+        said = _surely(document, place) or (
+            f"cannot be told from “{first['name']}” by these records, which does not show that the two leak alike"
+        )
     return (
         f"“{other['name']}” {said}: “{row['attack']}” reaches AUC {figure(row['risks'][place])} against "
-        f"{figure(row['risks'][0])}, a difference of {difference('AUC', found)}.{_at_small_errors(document, place)}"
-        f"{_of_quality(first, other)}"
+        f"{figure(row['risks'][0])}, a difference of {difference('AUC', row['differences'][place])}."
+        f"{_at_small_errors(document, place)}{_of_others(document, place)}{_of_quality(first, other)}"
     )
+
+
+def _surely(document: Document, place: int) -> str:
+    """In what the leading attack's figures surely differ from the first report's: in one direction, or in both."""
+    rows = [one for one in document["figures"] if one["attack"] == document["leading"]]
+    fell, rose = (_sure(rows, place, rising=rising) for rising in (False, True))
+    beside = f"“{document['reports'][0]['name']}”"
+    if fell and rose:
+        less, more = words.listed(fell), words.listed(rose)
+        return f"gives mixed results beside {beside} to this attack (it leaks less by {less}, more by {more})"
+    known = [one["figure"] for one in rows if one["differences"][place]["value"] is not None]
+    by = "" if len(fell or rose) == len(known) else f", by {words.listed(fell or rose)}"
+    return f"leaks {'less' if fell else 'more'} than {beside} to this attack{by}" if fell or rose else ""
+
+
+def _sure(rows: Iterable[Document], place: int, *, rising: bool) -> list[str]:
+    """The figures that surely rose, or fell."""
+    found = [(one["figure"], one["differences"][place]) for one in rows]
+    return [name for name, one in found if one["surely"] and (one["value"] > 0) == rising]
 
 
 def _at_small_errors(document: Document, place: int) -> str:
-    """What the leading attack does where it may err least: an average can fall while a few records lie open."""
+    """What the leading attack does where it may err least: an average can fall while a few records lie open.
+
+    It names the smallest error at which the two are compared, and any other at which they surely differ.
+    """
     rows = [one for one in document["figures"] if one["attack"] == document["leading"] and one["figure"] != "AUC"]
     known = [one for one in rows if one["differences"][place]["value"] is not None]
-    if not known:
-        return ""
-    row = known[-1]
-    name, found = row["figure"], row["differences"][place]
-    return (
-        f" {name}: {figure(row['risks'][place])} against {figure(row['risks'][0])}, a difference of "
-        f"{difference(name, found)} points."
-    )
+    said = ""
+    for row in known:
+        name, found = row["figure"], row["differences"][place]
+        if found["surely"] or row is known[-1]:
+            said += (
+                f" {name}: {figure(row['risks'][place])} against {figure(row['risks'][0])}, a difference of "
+                f"{difference(name, found)} points."
+            )
+    return said
+
+
+def _of_others(document: Document, place: int) -> str:
+    """The other attacks of which a figure surely rose, whatever the leading attack says."""
+    attacks = dict.fromkeys(one["attack"] for one in document["figures"] if one["attack"] != document["leading"])
+    rows = {name: [one for one in document["figures"] if one["attack"] == name] for name in attacks}
+    risen = {name: found for name in attacks if (found := _sure(rows[name], place, rising=True))}
+    named = words.listed([f"“{name}” ({words.listed(found)})" for name, found in risen.items()])
+    return f" Other attacks that surely reach more than in the first: {named}." if risen else ""
 
 
 def overview(document: Document) -> str:
@@ -126,9 +159,10 @@ def overview(document: Document) -> str:
     known = [one for one in held if one["value"] is not None]
     less, more = (sum(one["surely"] and (one["value"] < 0) == below for one in known) for below in (True, False))
     return (
-        f"Of {words.count(len(known), 'difference')} over all attacks and figures, {less:,} surely lie below 0 (less "
-        f"is revealed), {more:,} surely above (more is). “Surely”: even when the confidence is shared out over all of "
-        f"them, and never beside an audit that is void. Not compared: {len(held) - len(known):,}."
+        f"Of {words.count(len(known), 'difference')} over all attacks and figures, {less:,} surely lie below 0 (these "
+        f"attacks find less, which others may find), {more:,} surely above (they find more). “Surely”: even when the "
+        "confidence is shared out over all of them, and never beside an audit that is void. Not compared: "
+        f"{len(held) - len(known):,}."
     )
 
 
