@@ -92,6 +92,46 @@ def test_secrets_in_other_places_are_left_out_as_well(secret: dict) -> None:
     assert ("And more." in shown) == ("assessment" in secret)
 
 
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("https://h/services/T000/B000/xoxb4Tz9QqWv8RtYu2", f"https://h/services/T000/B000/{HIDDEN}"),
+        ("https://h/bot123456:ABCdef123ghIkl4zyx57W2v1u123/send", f"https://h/{HIDDEN}/send"),
+        ("https://h/0f8fad5b-d9cb-469f-a165-70867728950e", f"https://h/{HIDDEN}"),
+        ("https://h/v1/models/llama-3-70b-instruct:predict", "https://h/v1/models/llama-3-70b-instruct:predict"),
+        ("https://h/internationalisation/2026-11-22", "https://h/internationalisation/2026-11-22"),
+    ],
+)
+def test_a_part_of_a_path_that_nobody_would_have_made_up_is_left_out(path: str, shown: str) -> None:
+    assert tomllib.loads(run_file({"model": {"path": path}}))["model"]["path"] == shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["max_tokens", "maxTokens", "max_new_tokens", "stop_tokens", "n_tokens", "tokenizer", "keys", "keywords", "author"],
+)
+def test_a_setting_that_only_sounds_like_a_secret_is_shown(name: str) -> None:
+    request = {name: 7, "inner": {name: "seven"}}
+    assert tomllib.loads(run_file({"model": {"request": request}}))["model"]["request"] == request
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("api_key", "apikey", "api_keys", "API-Key", "key", "token", "tokens", "access_tokens", "accessToken"),
+        *("password", "pass", "pwd", "authorization", "Authorisation", "auth", "max_tokens_key", "secret_max_tokens"),
+        *("admin_tokens", "max_access_tokens", "new_tokens"),
+        *("client_secret", "credentials", "session_id", "cookie", "signature", "jwt", "bearer", "tokenizer_password"),
+    ],
+)
+def test_what_is_named_like_a_secret_is_left_out(name: str) -> None:
+    for value in ("hunter2", 1234567, ["hunter2"], {"a": "hunter2"}):
+        shown = run_file({"model": {"request": {name: value}}})
+        assert "hunter2" not in shown
+        assert "1234567" not in shown
+        assert HIDDEN in shown
+
+
 def test_where_a_secret_is_may_be_said() -> None:
     shown = run_file({"model": {"headers": {"Authorization": "Bearer ${TOKEN}"}}})
     assert "Bearer ${TOKEN}" in shown

@@ -15,6 +15,7 @@ from targets.worlds_of_models import both, records
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets import Target, fit, open_model
+from ml_privacy_meter.targets.service import Service
 from ml_privacy_meter.types import Records
 
 WEIGHTS = torch.randn(5, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -117,6 +118,11 @@ def test_a_batch_is_asked_in_the_shape_of_the_request(server: Server) -> None:
     assert target.access == "outputs"
     assert "black-box model at http://127.0.0.1" in target.says
     assert "secret" not in target.says
+
+
+def test_a_part_of_the_address_that_looks_like_a_key_is_not_said() -> None:
+    service = Service("https://me:pass@host:8000/v1/x0x4Tz9QqWv8RtYu2/classify?key=1", "$records")
+    assert service.shown == "https://host:8000/v1/(left out)/classify"
 
 
 def test_records_can_be_asked_one_at_a_time(server: Server) -> None:

@@ -1,10 +1,16 @@
 """How a model behind HTTP is spoken to."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+HIDDEN = "(left out)"
+LIKE_A_KEY = re.compile(  # letters and digits mixed, 16 or more, or a UUID
+    r"(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9]{16,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,12 @@ class Service:
     def shown(self) -> str:
         """The address without what may be secret in it."""
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{readable(parts.path)}"
+
+
+def readable(path: str) -> str:
+    """The path of an address, its parts left out that look like keys and not like anybody's words."""
+    return "/".join(HIDDEN if LIKE_A_KEY.search(part) else part for part in path.split("/"))
 
 
 def _strings(template: Any) -> set[str]:
