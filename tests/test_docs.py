@@ -213,6 +213,12 @@ def test_every_setting_of_a_gate_stands_in_its_page():
     assert all(re.search(rf"^{name} = ", TEXT[ROOT / "docs" / "gate.md"], re.MULTILINE) for name in gating.allowed())
 
 
+def test_every_extra_stands_in_the_readme():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    install = (ROOT / "README.md").read_text(encoding="utf-8").split("## Install")[1].split("\n## ")[0]
+    assert [name for name in extras if f"`{name}`" not in install] == []
+
+
 def test_every_attack_and_signal_stands_in_the_docs():
     text = TEXT[ROOT / "docs" / "attacks.md"]
     attacks = [name for name in membership.__all__ if "Sees: " in (getattr(membership, name).__doc__ or "")]

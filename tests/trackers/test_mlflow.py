@@ -37,12 +37,15 @@ def test_figures_are_metrics_settings_are_params_and_the_summary_is_an_artifact(
 def test_a_run_that_is_active_is_gone_on_with_so_that_epochs_become_curves(tracking: Any) -> None:
     tracking.set_experiment("training")
     with tracking.start_run() as run:
-        for step, leak in ((1, 0.1), (2, 0.9)):
+        for step, leak in ((1, 0.1), (2, 0.9), (2, 0.9)):
             assert to_mlflow(fake(400, leak=leak, model=f"epoch {step}"), "ignored", step=step) == run.info.run_id
     history = tracking.MlflowClient().get_metric_history(run.info.run_id, f"{LEAKY}/AUC")
-    assert [one.step for one in history] == [1, 2]
+    assert [one.step for one in history] == [1, 2, 2]
     assert history[0].value < history[1].value
     assert tracking.get_experiment_by_name("ignored") is None
+    params = tracking.get_run(run.info.run_id).data.params
+    assert (params["audit/model"], params["audit/model/step 2"]) == ("epoch 1", "epoch 2")
+    assert [name for name in params if "/step " in name] == ["audit/model/step 2"]
 
 
 def test_no_id_no_value_and_no_path_goes_there_and_strange_names_do_not_collide(tracking: Any) -> None:

@@ -17,7 +17,7 @@ from ml_privacy_meter.report.words import verdict
 from ml_privacy_meter.trackers import figures
 
 AT_ONCE = 100  # params; the least of MLflow's limits for one request
-LONGEST, LONGEST_VALUE = 240, 5_000  # characters of a name and of a value that MLflow takes, less some for a number
+LONGEST, LONGEST_VALUE = 220, 5_000  # characters of a name and of a value that MLflow takes, less some for numbers
 SIGNS = {"@": " at ", "%": " percent ", "∕": "_"}  # in names; MLflow takes letters, digits, spaces and few signs
 
 T = TypeVar("T")
@@ -27,8 +27,7 @@ def check_mlflow(experiment: str, *, step: int = 0) -> None:
     """Raises `InputError` unless MLflow is installed and answers."""
     if not experiment.strip():
         raise InputError("An experiment of MLflow needs a name, found none.")
-    if step < 0:
-        raise InputError(f"`step` must be 0 or more, found {step}.")
+    figures.check_step(step)
     mlflow = _mlflow()
     with _refusals():
         mlflow.MlflowClient().get_experiment_by_name(experiment)
@@ -61,7 +60,7 @@ def _log(mlflow: Any, run: Any, found: Document, step: int) -> str:
     for part in _parts(_named(figures.numbers(found))):
         mlflow.log_metrics(part, step=step)
     known = mlflow.get_run(run.info.run_id).data.params  # MLflow refuses another value for one that is there
-    for new in _parts({name: value for name, value in _settings(found).items() if name not in known}):
+    for new in _parts(_new(_settings(found), known, step)):
         mlflow.log_params(new)
     mlflow.set_tag("privacy audit", verdict(found)[:LONGEST_VALUE])
     with TemporaryDirectory() as folder:
@@ -87,6 +86,14 @@ def _settings(found: Document) -> dict[str, str]:
     results = {f"{side}_{what}" for side in figures.SIDES for what in figures.QUALITY}
     flat = {f"audit/{name}": str(value)[:LONGEST_VALUE] for name, value in _flat(about) if name not in results}
     return _named(flat)
+
+
+def _new(settings: Mapping[str, str], known: Mapping[str, str], step: int) -> dict[str, str]:
+    """The settings that a run does not hold yet; those with another value than an earlier step's, under this step."""
+    placed = (
+        (name if known.get(name, value) == value else f"{name}/step {step}", value) for name, value in settings.items()
+    )
+    return {name: value for name, value in placed if name not in known}
 
 
 def _flat(content: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
