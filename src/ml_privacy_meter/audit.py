@@ -40,7 +40,7 @@ from ml_privacy_meter.risk import checks
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.signals import Reader, Store
-from ml_privacy_meter.table import OWN_COLUMNS, table
+from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Scores
 
@@ -103,14 +103,14 @@ def audit(
     played = partial(play, game, measures=measures, joint=joint, groups=groups, blind=baseline)
     findings = tuple(played(attack) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
-    headline = measures[: 1 + len(fpr)]  # AUC and the TPRs
-    chosen = strongest(rehearsed.scores, headline)
+    chosen = strongest(rehearsed.scores, headline := measures[: 1 + len(fpr)])  # AUC and the TPRs
     alone = measures_of(fpr, 1 - (1 - confidence) / len(headline))[: len(headline)]
     told = partial(with_rehearsals, chosen=chosen, alone=alone, fpr=fpr, confidence=confidence)
     findings = tuple(told(finding, rehearsed) for finding in findings)
     records = table(case.everyone, game, groups, findings, attacks, rehearsed)
     probability = torch.tensor(records["membership_probability"].to_numpy())
-    calibration = reliability(probability, case.member) if probability.isfinite().all() else None
+    apart = learned_apart(findings, attacks)
+    calibration = reliability(probability, case.member, judged=apart) if probability.isfinite().all() else None
     found = _checks(case, game, findings, without_model, confidence, rehearsed)
     if rehearsed.scores and calibration is not None:
         found = (*found, checks.calibrated(calibration))

@@ -88,7 +88,8 @@ class Calibration:
     """How near membership probabilities come to the shares of members.
 
     Args:
-        error: expected calibration error, in [0, 1].
+        error: expected calibration error, in [0, 1]; of probabilities learned from other records where those of the
+            bins were learned from the records themselves.
         luck: about what probabilities that are exactly right would show in its place, with so few records.
     """
 

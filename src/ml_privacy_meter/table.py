@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
+from torch import Tensor
 
 from ml_privacy_meter import signals
 from ml_privacy_meter.findings import Finding
@@ -12,7 +14,8 @@ from ml_privacy_meter.membership import Attack, MembershipGame, marked
 from ml_privacy_meter.rehearsing import Rehearsed
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.risk.memorization import memorization
-from ml_privacy_meter.risk.records import membership_probability, vulnerability
+from ml_privacy_meter.risk.probability import cross_fitted, membership_probability
+from ml_privacy_meter.risk.records import vulnerability
 from ml_privacy_meter.types import Records, Scores
 
 OWN_COLUMNS = (
@@ -32,14 +35,15 @@ def table(
     """One row a record: who it is, how exposed it is, and what every attack said of it.
 
     The probability of membership comes from `stacked` where it was played, whose scores are log-odds; else from the
-    attack that did best in rehearsals, calibrated there; without rehearsals, cross-fitted.
+    attack that did best in rehearsals, calibrated there; without rehearsals, from the attack with the highest AUC,
+    calibrated on these same records.
     """
     columns: dict[str, Any] = {"id": everyone.id.astype(str), "member": game.member.numpy(), **groups}
-    ran = [(finding, attack) for finding, attack in zip(findings, attacks, strict=True) if not finding.failed]
+    ran = _ran(findings, attacks)
     scores = {finding.attack: finding.scores for finding, _ in ran if finding.scores is not None}
     if not scores:
         return pd.DataFrame(columns | {"membership_probability": np.nan, "attack": "", "score": np.nan})
-    odds = [place for place, (_, attack) in enumerate(ran) if marked(attack, "gives_log_odds")]
+    odds = _giving_log_odds(ran)
     found = list(scores.values())
     if odds:
         best = max(odds, key=lambda place: _mean_auc(ran[place][0].rehearsed))
@@ -54,6 +58,22 @@ def table(
         columns["score"][which == k] = one.score.numpy()[which == k]
     columns |= _by_references(game, [finding.rehearsed for finding, _ in ran])
     return pd.DataFrame(columns | {f"score: {attack}": s.score.numpy() for attack, s in scores.items()})
+
+
+def learned_apart(findings: Sequence[Finding], attacks: Sequence[Attack]) -> Float[Tensor, " records"] | None:
+    """Probabilities of the same records, learned from others than each; None where those of the table already are."""
+    ran = _ran(findings, attacks)
+    if not ran or _giving_log_odds(ran) or any(finding.rehearsed for finding, _ in ran):
+        return None
+    return cross_fitted([finding.scores for finding, _ in ran if finding.scores is not None])
+
+
+def _ran(findings: Sequence[Finding], attacks: Sequence[Attack]) -> list[tuple[Finding, Attack]]:
+    return [(finding, attack) for finding, attack in zip(findings, attacks, strict=True) if not finding.failed]
+
+
+def _giving_log_odds(ran: Sequence[tuple[Finding, Attack]]) -> list[int]:
+    return [place for place, (_, attack) in enumerate(ran) if marked(attack, "gives_log_odds")]
 
 
 def _by_references(game: MembershipGame, rehearsed: Sequence[tuple[Scores, ...]]) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import torch
 from ml_privacy_meter import risk
 from ml_privacy_meter.findings import Check, Finding
 from ml_privacy_meter.report import Report
+from ml_privacy_meter.risk.probability import cross_fitted
 from ml_privacy_meter.types import Scores
 
 FPRS = (0.1, 0.01, 0.001)
@@ -122,7 +123,8 @@ def fake(
     calibration = None
     if found:
         probability, which = risk.membership_probability(list(found.values()), list(rehearsed.values()))
-        calibration = risk.reliability(probability, torch.from_numpy(member))
+        apart = None if references else cross_fitted(list(found.values()))
+        calibration = risk.reliability(probability, torch.from_numpy(member), judged=apart)
         names = np.array(list(found), dtype=object)[which]
         given = np.choose(which, list(score.values()))
     else:

@@ -82,3 +82,12 @@ def test_two_records_make_a_plot():
 def test_what_is_no_probability_is_refused(p, bins, said):
     with pytest.raises(InputError, match=said):
         reliability(torch.tensor(p, dtype=torch.float64), torch.tensor([True, False]), bins=bins)
+
+
+def test_the_error_is_that_of_probabilities_learned_apart_where_there_are_such():
+    p, truth = drawn(np.random.default_rng(3), 500)
+    other, _ = drawn(np.random.default_rng(4), 500)
+    shown, judged = reliability(p, truth), reliability(other, truth)
+    both = reliability(p, truth, judged=other)
+    assert both.bins == shown.bins
+    assert (both.error, both.luck) == (judged.error, judged.luck) != (shown.error, shown.luck)

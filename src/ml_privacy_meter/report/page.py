@@ -15,7 +15,7 @@ def page(document: Document, records: Packed | None = None) -> str:
     names = words.headline(document["findings"])
     sections = [_section(number, found, document) for number, found in enumerate(document["findings"], 1)]
     together = _together(document)
-    reliability = _reliability(document["calibration"])
+    reliability = _reliability(document)
     drawn = [*together["charts"], *(chart for section in sections for chart in section["charts"]), *reliability]
     specs = {chart["key"]: chart["spec"] for chart in drawn}
     return template("page.html").render(
@@ -119,8 +119,9 @@ def _pictures(key: str, found: Document, about: Document) -> list[Document]:
     ]
 
 
-def _reliability(calibration: Document | None) -> list[Document]:
+def _reliability(document: Document) -> list[Document]:
     """Whether membership probabilities mean what they say, and how many records have which."""
+    calibration = document["calibration"]
     if calibration is None:
         return []
     bins = calibration["bins"]
@@ -133,8 +134,7 @@ def _reliability(calibration: Document | None) -> list[Document]:
         _chart(
             "reliability",
             charts.reliability(bins),
-            "Share of training records among records of like probability, with intervals. On the dashed diagonal, "
-            "probabilities are what they say.",
+            words.shares(document),
             f"Reliability plot. Expected calibration error {words.value('error', calibration['error'])}.",
         ),
         _chart(

@@ -228,10 +228,6 @@ def _calibration(document: Document) -> list[Block]:
     held = document["calibration"]
     if held is None:
         return []
-    caption = (
-        "Share of training records among records of like probability, with intervals. On the dashed diagonal, "
-        "probabilities are what they say."
-    )
     rows = [
         [
             f"{words.stated('share', one['lowest'])} to {words.stated('share', one['highest'])}",
@@ -244,7 +240,7 @@ def _calibration(document: Document) -> list[Block]:
     ]
     under = "Share of members among records of like probability, if members and non-members were equally many"
     drawn = blocks.picture(
-        charts.reliability(held["bins"]), caption, "Reliability plot. The table holds the figures.", WIDE
+        charts.reliability(held["bins"]), words.shares(document), "Reliability plot. The table holds the figures.", WIDE
     )
     head = ["Probability", "On average", "Share of members", "Members", "Non-members"]
     return [

@@ -86,7 +86,7 @@ def learned(document: Document) -> str:
     """Where the scale of the membership probabilities comes from."""
     if document["about"].get("strongest"):
         return "on reference models in the target’s place; who was in the target’s training set had no part in it"
-    return "from this audit’s own records, for each record from others than itself"
+    return "from this audit’s own records, by one curve for all of them"
 
 
 def unlike(document: Document) -> str:
@@ -97,13 +97,27 @@ def unlike(document: Document) -> str:
 def calibrated(document: Document) -> str:
     """What the membership probabilities say, and how near to the truth they come."""
     found = document["calibration"]
+    by_others = bool(document["about"].get("strongest"))
+    again = "To see how well it holds, it was learned again for each fifth of the records from the other four. "
     return (
         "Of 100 records with a membership probability of 80%, about 80 should be training records, if training records "
-        f"and others were equally many. The scale was learned {learned(document)}. On average, the probabilities lie "
-        f"{100 * found['error']:.1f} percentage points beside the shares that were found (expected calibration error "
+        f"and others were equally many. The scale was learned {learned(document)}. {'' if by_others else again}On "
+        f"average, the probabilities {'' if by_others else 'so learned '}lie {100 * found['error']:.1f} percentage "
+        "points beside the shares that were found (expected calibration error "
         f"{found['error']:.3f}); with as many records, exactly right ones would seem to lie about "
         f"{100 * found['luck']:.1f} beside them, by chance. {unlike(document)}"
     ).strip()
+
+
+def shares(document: Document) -> str:
+    """What stands under the picture of the shares of training records by membership probability."""
+    said = (
+        "Share of training records among records of like probability, with intervals. On the dashed diagonal, "
+        "probabilities are what they say."
+    )
+    if document["about"].get("strongest"):
+        return said
+    return f"{said} The scale was learned from these records: others would lie farther beside it."
 
 
 def known(documents: Iterable[Document], name: str) -> bool:

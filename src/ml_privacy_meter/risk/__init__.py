@@ -3,7 +3,8 @@
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.carried import carried
 from ml_privacy_meter.risk.memorization import memorization
-from ml_privacy_meter.risk.records import by_group, membership_probability, vulnerability
+from ml_privacy_meter.risk.probability import membership_probability
+from ml_privacy_meter.risk.records import by_group, vulnerability
 from ml_privacy_meter.risk.roc import advantage, auc, balanced_accuracy, decisions, error, power, tpr_at_fpr
 from ml_privacy_meter.risk.strongest import strongest
 

@@ -13,13 +13,30 @@ from ml_privacy_meter.types import Scores
 
 
 def reliability(
-    probability: Float[Tensor, " records"], truth: Bool[Tensor, " records"], *, bins: int = 10, confidence: float = 0.95
+    probability: Float[Tensor, " records"],
+    truth: Bool[Tensor, " records"],
+    *,
+    judged: Float[Tensor, " records"] | None = None,
+    bins: int = 10,
+    confidence: float = 0.95,
 ) -> Calibration:
     """The share of members among records of like probability, bin by bin, and how far it is from what they say.
 
     Under even odds, as membership probabilities are: where members and non-members differ in number, either kind
     counts one half in all. Bins are equally wide; empty ones are left out.
+
+    Args:
+        judged: probabilities of the same records to take the error of, where the others were learned from these very
+            records and so would seem better than they are: see `cross_fitted`.
     """
+    found = _bins(probability, truth, bins, confidence)
+    apart = found if judged is None else _bins(judged, truth, bins, confidence)
+    return Calibration(found, *expected_calibration_error(apart))
+
+
+def _bins(
+    probability: Float[Tensor, " records"], truth: Bool[Tensor, " records"], bins: int, confidence: float
+) -> tuple[Bin, ...]:
     Scores(probability, truth)  # finite, and of both kinds
     if bins < 1 or bool(((probability < 0) | (probability > 1)).any()):
         raise InputError("A reliability plot takes probabilities in [0, 1] and a bin or more.")
@@ -34,7 +51,7 @@ def reliability(
         share, low, high = (_even(share, int(member.sum()), int((~member).sum())) for share in shares)
         mean = float(np.average(p[here], weights=weight[here]))
         found.append(Bin(float(k / bins), float((k + 1) / bins), mean, share, low, high, m, o))
-    return Calibration(tuple(found), *expected_calibration_error(found))
+    return tuple(found)
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> tuple[float, float]:

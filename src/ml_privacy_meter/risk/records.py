@@ -5,54 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata
-from sklearn.isotonic import IsotonicRegression
 from torch import Tensor
 
 from ml_privacy_meter.findings import Group, Risk
-from ml_privacy_meter.types import Scores, fold_of
+from ml_privacy_meter.types import Scores
 
 Measure = Callable[[Scores], Risk]
-
-
-def membership_probability(
-    found: Sequence[Scores], rehearsed: Sequence[Sequence[Scores]] = (), *, folds: int = 5
-) -> tuple[Float[Tensor, " trials"], np.ndarray]:
-    """Probability in (0, 1) that each record is a member, under even odds; and which of ``found`` it rests on.
-
-    From rehearsals where there are any: the attack with the highest mean AUC there, and what its scores mean in all of
-    them together (isotonic regression), judge the target's records; the target's truth has no part in it. Without any,
-    cross-fitted: the attack that ranks the records of the other folds best, and what its scores mean there, judge the
-    records of a fold. Beyond the scores seen, one member and one non-member are imagined on either side, so that
-    nothing is called certain.
-
-    Args:
-        rehearsed: for each of ``found``, its scores where a reference model played the target; may be empty. Attacks
-            are compared on the rehearsals that all share, the first ones.
-    """
-    if any(rehearsed):
-        return _from_rehearsals(found, rehearsed)
-    truth = found[0].truth
-    fold, member = fold_of(truth, folds), truth.numpy()
-    probability, which = np.empty(len(fold)), np.empty(len(fold), dtype=int)
-    for k in range(folds):
-        here, there = fold == k, fold != k
-        best = int(np.argmax([_auc(s.score.numpy()[there], member[there]) for s in found]))
-        score = found[best].score.double().numpy()
-        probability[here] = _calibrated(score[there], member[there], score[here])
-        which[here] = best
-    return torch.from_numpy(probability), which
-
-
-def _from_rehearsals(
-    found: Sequence[Scores], rehearsed: Sequence[Sequence[Scores]]
-) -> tuple[Float[Tensor, " trials"], np.ndarray]:
-    shared = min(len(games) for games in rehearsed if games)
-    sums = [sum(_auc(*_arrays(game)) for game in games[:shared]) for games in rehearsed]
-    best = int(np.argmax(sums))
-    score, member = (np.concatenate(of) for of in zip(*map(_arrays, rehearsed[best]), strict=True))
-    probability = _calibrated(score, member, found[best].score.double().numpy())
-    return torch.from_numpy(probability), np.full(len(probability), best)
 
 
 def vulnerability(rehearsed: Sequence[Scores]) -> Float[Tensor, " records"]:
@@ -91,19 +49,6 @@ def _most_advantage(members: np.ndarray, others: np.ndarray) -> int:
 
 def _arrays(scores: Scores) -> tuple[np.ndarray, np.ndarray]:
     return scores.score.double().numpy(), scores.truth.numpy()
-
-
-def _auc(score: np.ndarray, member: np.ndarray) -> float:
-    m = int(member.sum())
-    return float((rankdata(score)[member].sum() / m - (m + 1) / 2) / (len(score) - m))
-
-
-def _calibrated(score: np.ndarray, member: np.ndarray, at: np.ndarray) -> np.ndarray:
-    ends = np.repeat([score.min(), score.max()], 2)
-    x, y = np.concatenate([score, ends]), np.concatenate([member, [0, 1, 0, 1]]).astype(float)
-    weight = np.where(y == 1, len(y) / (2 * y.sum()), len(y) / (2 * (1 - y).sum()))
-    curve = IsotonicRegression(out_of_bounds="clip").fit(x, y, sample_weight=weight)
-    return np.asarray(curve.predict(at))
 
 
 def by_group(scores: Scores, groups: Mapping[str, np.ndarray], measures: Sequence[Measure]) -> tuple[Group, ...]:
