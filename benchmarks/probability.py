@@ -2,7 +2,8 @@
 
 Scores are normal, so that the right probability is a closed form. Ours beside isotonic regression that is cross-fitted
 in five folds. "Top": the 1% and the 3% with the highest probability; "neighbours": how much higher the probability of
-members is than that of others among 20 with like scores; "itself": how far turning over one of the top 1% moves its own.
+members is than that of others among 20 with like scores; "itself": how far the truth of one of the top 1%, turned over,
+moves its own.
 """
 
 from collections.abc import Callable

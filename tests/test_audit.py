@@ -12,6 +12,8 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 import ml_privacy_meter as pm
 from ml_privacy_meter.membership import threshold
+from ml_privacy_meter.risk import reliability
+from ml_privacy_meter.risk.probability import cross_fitted
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,15 @@ def test_every_record_has_its_row(report, world):
     assert first["score: threshold"] == pytest.approx(expected)
     assert first["class"] == y[0]
     assert first["score"] == first[f"score: {first['attack']}"]
+
+
+def test_the_calibration_error_is_of_probabilities_in_which_no_record_had_a_part(report):
+    """Without reference models the table's own, which the bins hold, are learned from these very records."""
+    truth = torch.from_numpy(report.records["member"].to_numpy().copy())
+    given = torch.from_numpy(report.records["membership_probability"].to_numpy().copy())
+    apart = cross_fitted([finding.scores for finding in report.findings])
+    assert report.calibration == reliability(given, truth, judged=apart)
+    assert report.calibration.error != reliability(given, truth).error
 
 
 def test_every_class_and_every_group_has_its_figures(world):

@@ -301,6 +301,13 @@ def test_the_calibration_is_told_in_points_beside_what_luck_makes() -> None:
     assert "from this audit’s own records" in words.calibrated(fake(400)._document)
 
 
+def test_a_scale_learned_from_the_records_it_is_shown_beside_is_said_to_be() -> None:
+    own, others = fake(400)._document, fake(400, references=3)._document
+    assert "learned again for each fifth" in words.calibrated(own)
+    assert "others would lie farther beside it" in words.shares(own)
+    assert "learned again" not in words.calibrated(others) + words.shares(others)
+
+
 def test_a_leak_that_only_small_errors_show_is_said_to_be_of_a_few() -> None:
     risks = [risk("AUC", 0.53, 0.49, 0.57), risk("TPR@1%FPR", 0.05, 0.03, 0.07)]
     risks[0]["baseline"] = 0.5
