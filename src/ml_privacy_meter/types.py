@@ -83,6 +83,7 @@ class Records:
         outputs: what the target model answered for them, where that was saved; one row a record.
         gives: "logits", "probabilities" or "values": what ``outputs`` are.
         key: of the content of ``x``; empty where it is not known, and then nothing about these records is kept.
+        columns: names of the features, where they came from a table.
     """
 
     x: Rows
@@ -92,6 +93,7 @@ class Records:
     outputs: Rows | None = None
     gives: str = ""
     key: str = ""
+    columns: tuple[str, ...] = ()
     base: "Records | None" = None
     rows: np.ndarray | None = None
 

@@ -110,3 +110,20 @@ def test_groups_and_outputs_must_be_in_both():
         join(replace(plain, groups={"sex": YA}), plain)
     with pytest.raises(InputError, match="found 'logits' and 'none'"):
         join(replace(plain, outputs=torch.from_numpy(A), gives="logits"), plain)
+
+
+def tables(folder, one, other):
+    for place, columns in (("a.csv", one), ("b.csv", other)):
+        pd.DataFrame(A, columns=columns).assign(y=YA).to_csv(folder / place, index=False)
+    return join(load(folder / "a.csv"), load(folder / "b.csv"))
+
+
+def test_tables_of_numbers_keep_the_names_of_their_columns(tmp_path):
+    assert tables(tmp_path, list("abcd"), list("abcd")).columns == ("a", "b", "c", "d")
+
+
+def test_tables_of_numbers_whose_columns_stand_in_another_order_are_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"same columns in the same order, found \['a', 'b', 'c', 'd'\] and \['a', 'b'"
+    ):
+        tables(tmp_path, list("abcd"), list("abdc"))

@@ -22,6 +22,7 @@ def collect(
     groups: Mapping[str, np.ndarray] | None = None,
     outputs: Rows | None = None,
     gives: str = "",
+    columns: tuple[str, ...] = (),
 ) -> Records:
     """Records of these columns; without ids of their own they are called ``name:row``.
 
@@ -45,7 +46,7 @@ def collect(
         id = np.char.add(f"{name}:", np.arange(len(x)).astype(f"U{len(str(len(x)))}"))
     elif id.dtype.kind not in "iuU":
         id = id.astype(str)
-    return Records(x, y, id, groups, outputs, gives if outputs is not None else "")
+    return Records(x, y, id, groups, outputs, gives if outputs is not None else "", columns=columns)
 
 
 def plain(given: Any, what: str, where: str) -> np.ndarray:

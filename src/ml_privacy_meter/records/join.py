@@ -1,6 +1,7 @@
 """Two sets of records as one."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,8 @@ def join(a: Records, b: Records) -> Records:
             f"Both sets must bring the same kind of outputs, found {a.gives or 'none'!r} and "
             f"{b.gives or 'none'!r}. Give both or neither."
         )
+    if a.columns and b.columns:  # a batch of numbers does not show how its columns are called
+        _same_columns(a.columns, b.columns)
     return Records(
         x=_rows(a.x, b.x, "features"),
         y=_labels(a.y, b.y),
@@ -82,17 +85,14 @@ def join(a: Records, b: Records) -> Records:
         outputs=None if a.outputs is None or b.outputs is None else _rows(a.outputs, b.outputs, "outputs"),
         gives=a.gives,
         key=hashlib.blake2b(f"{a.key} {b.key}".encode(), digest_size=16).hexdigest() if a.key and b.key else "",
+        columns=a.columns or b.columns,
     )
 
 
 def _rows(a: Rows, b: Rows, what: str) -> Joined:
     one, other = a[slice(0, 1)], b[slice(0, 1)]
     if isinstance(one, pd.DataFrame) and isinstance(other, pd.DataFrame):
-        if list(one.columns) != list(other.columns):
-            raise InputError(
-                f"Both sets must have the same columns in the same order, found {list(one.columns)} and "
-                f"{list(other.columns)}. Choose them with `features`."
-            )
+        _same_columns(one.columns, other.columns)
         return Joined(a, b, _common(one, other))
     shapes = [tuple(batch.shape[1:]) if isinstance(batch, Tensor) else "a table" for batch in (one, other)]
     if shapes[0] != shapes[1]:
@@ -101,6 +101,14 @@ def _rows(a: Rows, b: Rows, what: str) -> Joined:
             "Prepare both sets in the same way."
         )
     return Joined(a, b, torch.promote_types(one.dtype, other.dtype))
+
+
+def _same_columns(one: Iterable[str], other: Iterable[str]) -> None:
+    if list(one) != list(other):
+        raise InputError(
+            f"Both sets must have the same columns in the same order, found {list(one)} and {list(other)}. Choose them "
+            "with `features`."
+        )
 
 
 def _common(one: pd.DataFrame, other: pd.DataFrame) -> pd.Series:

@@ -160,6 +160,7 @@ def _records(
         groups={group: whole[group] for group in columns.groups},
         outputs=answers.rows(np.dtype(np.float64), (count, len(columns.outputs))) if columns.outputs else None,
         gives=columns.gives,
+        columns=columns.features,
         where=where,
         name=name,
     )
