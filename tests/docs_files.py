@@ -70,7 +70,7 @@ def play_few_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty page in place of a report's pictures, which take most of a small audit's time."""
-    monkeypatch.setattr("ml_privacy_meter.report.page.page", lambda report, records: "")
+    monkeypatch.setattr("ml_privacy_meter.report.page.page", lambda *given: "")
 
 
 def _few_attacks(y: torch.Tensor, *, references: int = 0, offline: bool = False) -> tuple[Any, ...]:

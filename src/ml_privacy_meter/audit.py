@@ -35,7 +35,7 @@ from ml_privacy_meter.membership import (
 )
 from ml_privacy_meter.playing import measures_of, play
 from ml_privacy_meter.rehearsing import Rehearsed, rehearse, with_rehearsals
-from ml_privacy_meter.report import Report
+from ml_privacy_meter.report import Report, check_shown
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.strongest import strongest
@@ -61,6 +61,7 @@ def audit(
     device: str = "auto",
     batch_size: int | None = None,
     store: str | Path | None = None,
+    show_records: int = 0,
 ) -> Report:
     """What ``model`` reveals about which records it was trained on.
 
@@ -78,19 +79,18 @@ def audit(
         device: "auto" takes a GPU where there is one.
         batch_size: records a batch; None chooses by their size.
         store: a folder that keeps what was read off the model, so that an interrupted audit goes on where it was.
+        show_records: how many of the most exposed training records the report's ``index.html`` shows as they are:
+            personal data. Nothing else of a report holds any of it.
 
     Raises:
         InputError: the model or the records cannot be used; the message says why, where, and what to do.
     """
-    in_range(0, 1, confidence=confidence, **{f"fpr[{i}]": rate for i, rate in enumerate(fpr)})
-    fpr = sorted(fpr, reverse=True)
-    if not fpr:
-        raise InputError("An audit needs a false positive rate to report at, found none.")
-    if seed < 0:
-        raise InputError(f"`seed` must be 0 or more, found {seed}.")
+    fpr = _checked(fpr, confidence, seed)
+    check_shown(show_records)
     reader = Reader(Store(store), device=device, batch_size=batch_size)
     started = time.time()
     case = prepare(model, members, non_members, references=references, seed=seed)
+    check_shown(show_records, case.features.x)
     game = MembershipGame(_view(case, reader), case.member)
     game.view.signals(signals.loss)  # asks every model; an error here is no attack's
     without_model = blind(case, seed)
@@ -114,7 +114,7 @@ def audit(
     found = _checks(case, game, findings, without_model, confidence, rehearsed)
     if rehearsed.scores and calibration is not None:
         found = (*found, checks.calibrated(calibration))
-    return Report(
+    report = Report(
         findings=findings,
         checks=found,
         records=records,
@@ -122,6 +122,17 @@ def audit(
         | _about_references(references, chosen, started),
         calibration=calibration,
     )
+    return report.showing(case.features.x, show_records, columns=case.features.columns)
+
+
+def _checked(fpr: Sequence[float], confidence: float, seed: int) -> list[float]:
+    """The false positive rates, the highest first, once it is seen that these can be settings of an audit."""
+    in_range(0, 1, confidence=confidence, **{f"fpr[{i}]": rate for i, rate in enumerate(fpr)})
+    if not fpr:
+        raise InputError("An audit needs a false positive rate to report at, found none.")
+    if seed < 0:
+        raise InputError(f"`seed` must be 0 or more, found {seed}.")
+    return sorted(fpr, reverse=True)
 
 
 def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:

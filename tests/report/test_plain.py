@@ -1,4 +1,4 @@
-from ml_privacy_meter.report.plain import visible
+from ml_privacy_meter.report.plain import lines, visible
 
 
 def test_signs_that_turn_or_hide_their_neighbours_are_seen() -> None:
@@ -7,3 +7,7 @@ def test_signs_that_turn_or_hide_their_neighbours_are_seen() -> None:
 
 def test_every_other_text_stays_as_it_is() -> None:
     assert visible("שלום 🦊 é 汉字") == "שלום 🦊 é 汉字"
+
+
+def test_a_text_keeps_its_lines_and_its_spaces() -> None:
+    assert lines("a  b\n\n\tc\u202ed\r\ne\x00") == "a  b\n\n    c\ufffdd\ne\ufffd"

@@ -1,11 +1,13 @@
-"""A report with ids wherever a report can have some."""
+"""A report with ids wherever a report can have some, and with the content of records."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 from report.fakes import failed, fake
 
 from ml_privacy_meter.findings import Check
+from ml_privacy_meter.records.memory import FrameInMemory
 from ml_privacy_meter.report import Report
 
 SECRET = "patient-"
@@ -23,7 +25,8 @@ def full_of_ids(records: int = 400) -> Report:
         Check("Was every attack rehearsed?", False, f"Not so: record `{SECRET}9`."),
     )
     paths = {"paths": {"members": f"/home/{SECRET}/train.npz"}}
-    return replace(report, checks=(*report.checks, *checks), about={**report.about, **paths})
+    report = replace(report, checks=(*report.checks, *checks), about={**report.about, **paths})
+    return report.showing(FrameInMemory(pd.DataFrame({"diagnosis": [f"{SECRET}{row}" for row in range(records)]})), 20)
 
 
 def holds_a_secret(folder: Path) -> list[Path]:

@@ -64,6 +64,7 @@ def audit(
     store: options.StoreFolder = None,
     assessment: options.Assessment = None,
     pdf: options.Pdf = False,
+    show_records: options.ShowRecords = None,
     tensorboard: options.TensorBoard = None,
     mlflow: options.MLflow = None,
     step: options.Step = None,
@@ -86,6 +87,7 @@ def run(
     file: Annotated[Path, typer.Argument(help="A run file, as `privacy-meter init` writes it.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="A folder for the report in place of the file's.")] = None,
     pdf: options.Pdf = False,
+    show_records: options.ShowRecords = None,
     tensorboard: options.TensorBoard = None,
     mlflow: options.MLflow = None,
     step: options.Step = None,
@@ -104,6 +106,8 @@ def run(
             settings["out"] = written["out"] = str(out.absolute())
         if pdf:
             settings["pdf"] = written["pdf"] = True
+        if show_records is not None:
+            settings["show_records"] = written["show_records"] = show_records
         base = file.absolute().parent
         gate.check_run(settings, file)
         if dry_run:
@@ -214,6 +218,8 @@ def _audited(
         console = Console()
         console.print(report.table())
         console.print(f"Report: {folder / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
+        if report.shown is not None and report.shown.records:
+            console.print("It shows training records as they are: do not pass it on.")
     for finding in report.failed:
         sys.stderr.write(f"{finding.attack} failed: {finding.failed}\n")
     return FAILED_ATTACK if report.failed else 0

@@ -25,6 +25,10 @@ privacy-meter audit --model model.pt2 --members train.npz \\
 privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --out report --json > audit.json
 """,
+    "With the 20 most exposed training records on its page: personal data": """\
+privacy-meter audit --model model.pt2 --members train.npz \\
+    --non-members test.npz --out report --show-records 20
+""",
     "Into TensorBoard, as epoch 10": """\
 privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --out report --tensorboard runs/model --step 10

@@ -31,6 +31,14 @@ Members = Annotated[
 NonMembers = Annotated[Path, typer.Option(help="Records of the same source that it never saw.", metavar="PATH")]
 Out = Annotated[Path, typer.Option(help="The folder that the report goes to.", metavar="FOLDER")]
 Pdf = Annotated[bool, typer.Option("--pdf", help="Add report.pdf, for filing; needs the extra `pdf`.", metavar="")]
+ShowRecords = Annotated[
+    int | None,
+    typer.Option(
+        "--show-records",
+        help="How many of the most exposed training records index.html shows: personal data; or none.",
+        metavar="NUMBER",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.", metavar="")]
 Json = Annotated[bool, typer.Option("--json", help="Print report.json in place of the table.", metavar="")]
 DryRun = Annotated[

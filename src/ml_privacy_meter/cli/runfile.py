@@ -21,7 +21,7 @@ from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
 from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
-from ml_privacy_meter.report import Report, check_folder, check_pdf
+from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
@@ -62,7 +62,7 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
     references = {name: given[f"reference_{name}"] for name in ("count", "train") if given.get(f"reference_{name}")}
     return {
         **({"references": references} if references else {}),
-        **those(["out", "assessment"]),
+        **those(["out", "assessment", "show_records"]),
         **({"pdf": True} if given.get("pdf") else {}),
         "model": ({"path": given["model"]} if given.get("model") else {}) | model,
         "members": {"path": str(given["members"]), **columns},
@@ -88,6 +88,8 @@ def audit_from(
     with importable(base):
         attacks = attacks_from(settings.get("attacks", {}))
         model, members, non_members = open_all(settings, base, store)
+        show_records = settings.get("show_records", 0)
+        check_shown(show_records, members.x)
         references = None
         if "references" in settings:
             references = references_from(
@@ -105,6 +107,7 @@ def audit_from(
             references=references,
             attacks=attacks or None,
             store=store,
+            show_records=show_records,
             **run,
             **settings.get("figures", {}),
         )
@@ -146,6 +149,7 @@ def _ready(settings: Mapping[str, Any], base: Path) -> Path:
     check_folder(out)
     if settings.get("pdf"):
         check_pdf()
+    check_shown(settings.get("show_records", 0))
     check_trackers(settings.get("track", {}), base, out)
     return out
 
@@ -186,8 +190,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "track": TRACK,
     }
     for section, given in settings.items():
-        one_of(section, ["out", "pdf", "attacks", "assessment", *sections], "section or setting")
-        kinds: dict[str, Any] = {"out": str, "pdf": bool, "assessment": str | Mapping[str, str]}
+        one_of(section, ["out", "pdf", "show_records", "attacks", "assessment", *sections], "section or setting")
+        kinds: dict[str, Any] = {"out": str, "pdf": bool, "show_records": int, "assessment": str | Mapping[str, str]}
         check_kind(given, kinds.get(section, Mapping[str, Any]), f"`{section}`")
         for name, value in given.items() if section in sections else ():
             kind = sections[section][one_of(name, sections[section], f"setting in [{section}]")]

@@ -22,6 +22,7 @@ TEMPLATE = Template("""\
 
 out = "report"                      # the folder that the report goes to
 # pdf = true                        # adds report.pdf to it; needs pip install "ml-privacy-meter[pdf]"
+# show_records = 20                 # index.html shows so many of the most exposed training records: personal data
 
 [model]
 # Detected: $model

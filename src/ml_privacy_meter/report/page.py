@@ -5,13 +5,14 @@ from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.html import bundle, embedded, template
 from ml_privacy_meter.report.records import Packed
+from ml_privacy_meter.report.shown import Shown
 
 OPEN = 2  # attacks whose charts are all shown; of more, those of the strongest
 ROWS = 200  # of a table of groups; report.json holds them all
 
 
-def page(document: Document, records: Packed | None = None) -> str:
-    """The page, as HTML, with a table of these records. Whatever a user wrote is shown as text."""
+def page(document: Document, records: Packed | None = None, shown: Shown | None = None) -> str:
+    """The page, as HTML, with a table of these records and the content of some. What users wrote is shown as text."""
     names = words.headline(document["findings"])
     sections = [_section(number, found, document) for number, found in enumerate(document["findings"], 1)]
     together = _together(document)
@@ -21,6 +22,7 @@ def page(document: Document, records: Packed | None = None) -> str:
     return template("page.html").render(
         document=document,
         records=records,
+        shown=shown,
         words=words,
         names=names,
         baselines={name: words.baseline(document["findings"], name) for name in names},

@@ -1,6 +1,6 @@
 """The report of an audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +16,10 @@ from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
 from ml_privacy_meter.report.pdf import check_pdf
 from ml_privacy_meter.report.pdf import pdf as printed
+from ml_privacy_meter.report.shown import Shown, check_shown, shown
 from ml_privacy_meter.report.terminal import table
 from ml_privacy_meter.report.words import count, failing, verdict
+from ml_privacy_meter.types import Rows
 
 COLUMNS = ("id", "member", "membership_probability", "attack", "score")
 ABOUT = ("version", "seed", "confidence", "members", "non_members")
@@ -36,6 +38,7 @@ class Report:
             differs between two runs of one audit. With reference models, ``reference_models`` is how many they are,
             ``references`` how they were trained, and ``strongest`` the attack for each figure that was chosen on them.
         calibration: how near the membership probabilities come to the shares of members.
+        shown: content of training records, which goes to ``index.html`` and nowhere else.
 
     Raises:
         InputError: a column of the records is missing, or an attack's scores are not those of the records.
@@ -46,6 +49,7 @@ class Report:
     records: pd.DataFrame
     about: Mapping[str, Any]
     calibration: Calibration | None = None
+    shown: Shown | None = None
 
     def __post_init__(self) -> None:
         for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
@@ -77,6 +81,19 @@ class Report:
         """
         return replace(self, about={**self.about, "assessment": check_answers(answers)})
 
+    def showing(self, x: Rows, most: int, *, columns: Sequence[str] = ()) -> "Report":
+        """The report, whose page shows so many of the most exposed training records as they are: personal data.
+
+        Args:
+            x: the content of its records, in the order of ``records``.
+            columns: names of the features, where ``x`` does not say them.
+
+        Raises:
+            InputError: ``most`` is no number from 0 to 100, or the records are images and Pillow is not installed.
+        """
+        check_shown(most)
+        return replace(self, shown=shown(self._document, self.records, x, most=most, columns=columns) if most else None)
+
     def save(self, folder: str | Path, *, pdf: bool = False) -> Path:
         """The folder, now with ``report.json``, ``report.md``, ``dpia.md``, ``index.html`` and ``records.parquet``.
 
@@ -102,7 +119,7 @@ class Report:
             "report.json": dump(found).encode(),
             "report.md": markdown(found, files=beside).encode(),
             "dpia.md": dpia(found).encode(),
-            "index.html": page(found, packed(self.records)).encode(),
+            "index.html": page(found, packed(self.records), self.shown).encode(),
             "records.parquet": self.records.reset_index(drop=True).to_parquet(None, index=False),
         }
         if pdf:
