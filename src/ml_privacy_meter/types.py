@@ -64,6 +64,12 @@ class OutputSignal:
         return self.of(model(x), y)
 
 
+def sign_of(signal: Signal) -> int:
+    """+1 if the signal is higher for members or does not say, -1 if it is lower; its settings do not change that."""
+    default = sign_of(signal.func) if isinstance(signal, functools.partial) else 1
+    return int(getattr(signal, "sign", default))
+
+
 @runtime_checkable
 class Reads(Protocol):
     """Asks models about records: ``signal`` of every record, in the form ``query`` (0: as it stands)."""

@@ -10,7 +10,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership.moments import Moments, moments, read
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import logit_gap
-from ml_privacy_meter.types import Signal, Signals
+from ml_privacy_meter.types import Signal, Signals, sign_of
 
 
 def bavaria(view: View, *, signal: Signal = logit_gap, queries: int = 1) -> Float[Tensor, " records"]:
@@ -30,7 +30,7 @@ def bavaria(view: View, *, signal: Signal = logit_gap, queries: int = 1) -> Floa
         signal: near Gaussian over models for one record; turned by its ``sign`` as for `threshold`.
         queries: forms in which each record is asked about.
     """
-    return bavaria_scores(read(view, signal, queries, attack="bavaria"), sign=getattr(signal, "sign", 1))
+    return bavaria_scores(read(view, signal, queries, attack="bavaria"), sign=sign_of(signal))
 
 
 def bavaria_scores(seen: Signals, *, sign: int = 1) -> Float[Tensor, " records"]:

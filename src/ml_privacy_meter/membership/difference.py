@@ -6,7 +6,7 @@ from torch import Tensor
 from ml_privacy_meter.membership.moments import check_some, moments, read
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import logit_gap
-from ml_privacy_meter.types import Signal
+from ml_privacy_meter.types import Signal, sign_of
 
 
 def difference(view: View, *, signal: Signal = logit_gap, queries: int = 1) -> Float[Tensor, " records"]:
@@ -28,4 +28,4 @@ def difference(view: View, *, signal: Signal = logit_gap, queries: int = 1) -> F
     seen = read(view, signal, queries, attack="difference")
     out = moments(seen, trained=False)
     check_some(out.count, "difference", "that were not trained on", "Train more reference models.")
-    return getattr(signal, "sign", 1) * (seen.target - out.mean).mean(1)
+    return sign_of(signal) * (seen.target - out.mean).mean(1)

@@ -10,7 +10,7 @@ from ml_privacy_meter._checks import one_of
 from ml_privacy_meter.membership.moments import FLOOR, Moments, check_some, moments, read
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import logit_gap
-from ml_privacy_meter.types import Signal, Signals
+from ml_privacy_meter.types import Signal, Signals, sign_of
 
 
 def lira(
@@ -38,7 +38,7 @@ def lira(
         InputError: a record lacks reference models on a side that is used.
     """
     seen = read(view, signal, queries, attack="lira")
-    return lira_scores(seen, sign=getattr(signal, "sign", 1), offline=offline, variance=variance)
+    return lira_scores(seen, sign=sign_of(signal), offline=offline, variance=variance)
 
 
 def lira_scores(

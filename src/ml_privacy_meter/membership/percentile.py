@@ -7,7 +7,7 @@ from torch import Tensor
 from ml_privacy_meter.membership.moments import check_some, moments, read, squash
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import loss
-from ml_privacy_meter.types import Signal, Signals
+from ml_privacy_meter.types import Signal, Signals, sign_of
 
 
 def percentile(view: View, *, signal: Signal = loss, break_ties: bool = False) -> Float[Tensor, " records"]:
@@ -29,7 +29,7 @@ def percentile(view: View, *, signal: Signal = loss, break_ties: bool = False) -
         InputError: a record that every reference model was trained on.
     """
     seen = read(view, signal, attack="percentile")
-    return percentile_scores(seen, sign=getattr(signal, "sign", 1), break_ties=break_ties)
+    return percentile_scores(seen, sign=sign_of(signal), break_ties=break_ties)
 
 
 def percentile_scores(seen: Signals, *, sign: int = 1, break_ties: bool = False) -> Float[Tensor, " records"]:

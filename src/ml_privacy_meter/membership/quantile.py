@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ml_privacy_meter.membership.view import View, learns, needs_population
 from ml_privacy_meter.signals.classifier import logit_gap, other_classes
-from ml_privacy_meter.types import Signal
+from ml_privacy_meter.types import Signal, sign_of
 
 
 @learns
@@ -30,7 +30,7 @@ def quantile(
         given: what the expectation is conditioned on; must not determine the signal. `inputs`: the record itself.
         most: population records that are learned from, at most.
     """
-    sign = getattr(signal, "sign", 1)
+    sign = sign_of(signal)
     seen, known = (sign * view.of_target(signal, population=public) for public in (False, True))
     features, learned_from = (view.of_target(given, population=public) for public in (False, True))
     rows = torch.randperm(len(known), generator=torch.Generator().manual_seed(seed))[:most]

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import correct, loss
-from ml_privacy_meter.types import Signal
+from ml_privacy_meter.types import Signal, sign_of
 
 
 def threshold(view: View, *, signal: Signal = loss) -> Float[Tensor, " records"]:
@@ -19,7 +19,7 @@ def threshold(view: View, *, signal: Signal = loss) -> Float[Tensor, " records"]
     Args:
         signal: one number a record. A signal of your own, without a ``sign``, must be higher for members.
     """
-    return getattr(signal, "sign", 1) * view.of_target(signal)
+    return sign_of(signal) * view.of_target(signal)
 
 
 def gap(view: View) -> Float[Tensor, " records"]:

@@ -1,5 +1,6 @@
 """What an adversary reads off one model for each record."""
 
+from ml_privacy_meter.signals.activation import activations
 from ml_privacy_meter.signals.classifier import (
     correct,
     entropy,
@@ -10,7 +11,9 @@ from ml_privacy_meter.signals.classifier import (
     other_classes,
     true_probability,
 )
+from ml_privacy_meter.signals.gradient import gradient_factors, gradient_norm, gradients, log_gradient_norm
 from ml_privacy_meter.signals.inputs import inputs
+from ml_privacy_meter.signals.layers import layer, layers, trainable
 from ml_privacy_meter.signals.reader import Reader
 from ml_privacy_meter.signals.store import Store
 from ml_privacy_meter.types import OutputSignal
@@ -19,13 +22,21 @@ __all__ = [
     "OutputSignal",
     "Reader",
     "Store",
+    "activations",
     "correct",
     "entropy",
+    "gradient_factors",
+    "gradient_norm",
+    "gradients",
     "inputs",
+    "layer",
+    "layers",
+    "log_gradient_norm",
     "logit_gap",
     "loss",
     "margin",
     "modified_entropy",
     "other_classes",
+    "trainable",
     "true_probability",
 ]

@@ -1,7 +1,4 @@
-"""Signals that follow from a model's outputs and the label.
-
-What a label is says the task (see `types`): the index of a class, several labels at once, or a quantity.
-"""
+"""Signals that follow from a model's outputs and the label, whose kind says the task (see `types`)."""
 
 import functools
 import math

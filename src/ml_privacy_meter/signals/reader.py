@@ -166,10 +166,13 @@ def _tensors(model: torch.nn.Module) -> list[Tensor]:
 def _lasting(signal: Any) -> bool:
     """Whether a signal's name and text say all about it: a plain function, perhaps with plain settings."""
     if isinstance(signal, functools.partial):
-        plain = not signal.args and all(isinstance(v, str | int | float | None) for v in signal.keywords.values())
-        return plain and _lasting(signal.func)
+        return not signal.args and all(map(_plain, signal.keywords.values())) and _lasting(signal.func)
     plain = inspect.unwrap(signal) if callable(signal) else signal
     return inspect.isfunction(plain) and plain.__closure__ is None and "<" not in plain.__qualname__
+
+
+def _plain(value: object) -> bool:
+    return all(map(_plain, value)) if isinstance(value, tuple) else isinstance(value, str | int | float | None)
 
 
 def _name(signal: Any) -> str:

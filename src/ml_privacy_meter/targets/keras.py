@@ -18,6 +18,8 @@ from ml_privacy_meter.targets.target import Opened
 class Keras(nn.Module):
     """A Keras model that answers as in use, wherever its weights are."""
 
+    wraps = "model"
+
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model

@@ -17,6 +17,8 @@ from ml_privacy_meter.targets.target import Opened, chunks
 class Exported(nn.Module):
     """An exported program, called with as many records as it was exported for."""
 
+    wraps = "program"
+
     def __init__(self, program: nn.Module, *, least: int, most: int | None) -> None:
         super().__init__()
         self.program = program

@@ -83,6 +83,7 @@ class Target(nn.Module):
         deterministic: two calls with the same records gave the same answers; None where it is asked only once.
     """
 
+    wraps = "inner"  # its layers go by the names that the wrapped module gives them
     hands_over = True  # batches come as they are, and go to the model's device after `preprocess`
 
     def __init__(
