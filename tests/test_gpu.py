@@ -3,6 +3,7 @@
 import copy
 import warnings
 
+import networks
 import pytest
 import torch
 import worlds
@@ -65,3 +66,14 @@ def test_a_model_on_the_gpu_is_audited_there(world):
     check_equal(
         pm.audit(model, *sides, attacks=[threshold], device="cpu"), pm.audit(there, *sides, attacks=[threshold])
     )
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "lstm", "transformer"])
+def test_gradients_are_those_of_the_cpu_also_after_a_move(name):
+    model, x, y = networks.made(name)
+    model, x = model.double(), x.double() if x.is_floating_point() else x
+    here = pm.signals.gradients(model, x, y)
+    there = pm.signals.gradients(model.cuda(), x.cuda(), y)
+    assert there.is_cuda
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-5, atol=1e-8)
+    torch.testing.assert_close(pm.signals.gradient_norm(model, x.cuda(), y).cpu(), here.norm(dim=1))

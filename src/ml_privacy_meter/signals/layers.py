@@ -58,6 +58,18 @@ def chosen(model: Any, of: Of) -> dict[str, nn.Parameter]:
     return {prefix + name: p for name, p in known.items() if name in names}
 
 
+def part_with_parameters(model: Any, which: str | int) -> nn.Module:
+    """A module by its name, or the layer of this number among those that have parameters; "last": the last of them.
+
+    Raises:
+        InputError: there is none; the message lists the layers.
+    """
+    own = trainable(model)
+    if which == "last" and own:
+        return list(own.values())[-1]
+    return _module(bare(model)[0], which, own, "layer with parameters")
+
+
 def bare(model: Any) -> tuple[nn.Module, str]:
     """The module as its owner knows it, and the prefix of its names where the model under audit wraps it."""
     prefix = ""
@@ -88,9 +100,7 @@ def _names(inner: nn.Module, one: str | int, known: dict[str, nn.Parameter]) -> 
         return {name for name, p in known.items() if p.requires_grad} or set(known)
     if one in known:
         return {str(one)}
-    own = trainable(inner)
-    part = list(own.values())[-1] if one == "last" and own else _module(inner, one, own, "layer with parameters")
-    ids = {id(p) for p in part.parameters()}
+    ids = {id(p) for p in part_with_parameters(inner, one).parameters()}
     return {name for name, p in known.items() if id(p) in ids}
 
 
