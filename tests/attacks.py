@@ -8,6 +8,7 @@ from ml_privacy_meter.membership import (
     bavaria,
     difference,
     gap,
+    influence,
     lira,
     percentile,
     quantile,
@@ -21,6 +22,7 @@ from ml_privacy_meter.membership.ranges import noise
 from ml_privacy_meter.risk import auc, balanced_accuracy, tpr_at_fpr
 
 TPR_AT_5 = partial(tpr_at_fpr, fpr=0.05)
+LAST_NORM, LAST_GAP = (partial(of, of="last") for of in (signals.gradient_norm, signals.gradient_gap))
 
 ATTACKS = [
     (threshold, TPR_AT_5, 40, 0),
@@ -29,7 +31,11 @@ ATTACKS = [
     (partial(threshold, signal=signals.modified_entropy), TPR_AT_5, 40, 0),
     (partial(threshold, signal=signals.margin), TPR_AT_5, 40, 0),
     (partial(threshold, signal=signals.entropy), auc, 40, 0),
+    (partial(threshold, signal=signals.gradient_norm), TPR_AT_5, 40, 0),
+    (partial(threshold, signal=LAST_NORM), TPR_AT_5, 40, 0),
+    (partial(threshold, signal=signals.log_gradient_norm), TPR_AT_5, 40, 0),
     (gap, balanced_accuracy, 40, 0),
+    (influence, TPR_AT_5, 40, 0),
     (quantile, TPR_AT_5, 12, 0),
     (partial(quantile, given=signals.inputs), TPR_AT_5, 6, 0),
     (difference, TPR_AT_5, 40, 8),
@@ -42,6 +48,11 @@ ATTACKS = [
     (rmia, TPR_AT_5, 40, 8),
     (partial(rmia, offline=True, break_ties=False), TPR_AT_5, 40, 8),
     (bavaria, TPR_AT_5, 40, 8),
+    (partial(lira, signal=signals.log_gradient_norm), auc, 40, 8),
+    (partial(lira, signal=signals.gradient_gap), TPR_AT_5, 40, 8),
+    (partial(difference, signal=signals.log_gradient_norm), auc, 40, 8),
+    (partial(bavaria, signal=LAST_GAP), TPR_AT_5, 40, 8),
+    (partial(rmia, signal=LAST_GAP), TPR_AT_5, 40, 8),
     (partial(range_membership, points=noise(0.1), queries=4), TPR_AT_5, 6, 8),
     (shadow, TPR_AT_5, 6, 8),
     (stacked, TPR_AT_5, 6, 8),

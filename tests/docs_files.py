@@ -73,7 +73,7 @@ def draw_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ml_privacy_meter.report.page.page", lambda *given: "")
 
 
-def _few_attacks(y: torch.Tensor, *, references: int = 0, offline: bool = False) -> tuple[Any, ...]:
+def _few_attacks(y: torch.Tensor, *, references: int = 0, **_: Any) -> tuple[Any, ...]:
     alone = (threshold,) if y.is_floating_point() else (threshold, gap)
     return (*alone, bavaria) if references else alone
 

@@ -40,6 +40,7 @@ def test_the_leak_of_an_overfitted_model_is_reported(report):
 def test_all_attacks_by_default_are_those_without_reference_models(report):
     expected = {"threshold", "gap", "quantile"}
     expected |= {f"threshold(signal={name})" for name in ("modified_entropy", "entropy", "margin")}
+    expected |= {"influence", "threshold(signal=gradient_norm)", "threshold(signal=gradient_norm(of=last))"}
     assert set(report.risks) == expected
 
 

@@ -64,7 +64,7 @@ def report(world, own):
 def quick(monkeypatch):
     """Audits by default without the attack that takes its time."""
     alone = partial(threshold, signal=pm.signals.loss)
-    monkeypatch.setattr(importlib.import_module("ml_privacy_meter.audit"), "quantile", alone)
+    monkeypatch.setattr(importlib.import_module("ml_privacy_meter.defaults"), "quantile", alone)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ PACKAGE = "ml_privacy_meter"
 GAMES = {"membership"}
 OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
 ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
-PREPARED = {"case", "beside", "playing", "rehearsing", "table"}
+PREPARED = {"case", "beside", "defaults", "playing", "rehearsing", "table"}
 MAY_IMPORT = {
     "_checks": set(),
     "_extras": {"_checks"},
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
+    "defaults": {*GAMES, "signals"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
     "audit": {*PREPARED, *GAMES, *ROOMS},
     "gate": {"report", "risk", "_checks"},

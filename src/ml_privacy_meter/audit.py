@@ -12,39 +12,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.case import Case, blind, prepare
+from ml_privacy_meter.defaults import default_attacks as default_attacks
+from ml_privacy_meter.defaults import weights_of as weights_of
 from ml_privacy_meter.findings import Check, Finding
-from ml_privacy_meter.membership import (
-    Attack,
-    MembershipGame,
-    View,
-    bavaria,
-    describe,
-    difference,
-    gap,
-    lira,
-    quantile,
-    rmia,
-    stacked,
-    threshold,
-)
+from ml_privacy_meter.membership import Attack, MembershipGame, View, access, describe
 from ml_privacy_meter.playing import measures_of, play
 from ml_privacy_meter.rehearsing import Rehearsed, rehearse, with_rehearsals
 from ml_privacy_meter.report import Report, check_shown
 from ml_privacy_meter.risk import checks
+from ml_privacy_meter.risk.added import added
 from ml_privacy_meter.risk.calibration import reliability
+from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Scores
 
-FEWEST_TO_STACK = 4  # reference models: of complementary halves, fewer leave none to rehearse with
 MOST_GROUPS = 1_000  # different values of a column to report on
 
 
@@ -99,8 +88,7 @@ def audit(
     measures = measures_of(fpr, confidence)
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     differ = checks.shift(without_model, confidence=confidence).voids
-    baseline = without_model if differ else None
-    played = partial(play, game, measures=measures, joint=joint, groups=groups, blind=baseline)
+    played = partial(play, game, measures=measures, joint=joint, groups=groups, blind=without_model if differ else None)
     findings = tuple(played(attack) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
     chosen = strongest(rehearsed.scores, headline := measures[: 1 + len(fpr)])  # AUC and the TPRs
@@ -121,6 +109,7 @@ def audit(
         about=_about(case, game, reader, seed=seed, confidence=confidence, fpr=fpr)
         | _about_references(references, chosen, started),
         calibration=calibration,
+        **_of_weights(game, attacks, findings, rehearsed, fpr=fpr, confidence=confidence, groups=groups),
     )
     return report.showing(case.features.x, show_records, columns=case.features.columns)
 
@@ -139,13 +128,34 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
     if attacks is None:
         inside = case.beside.inside
         offline = inside is not None and not inside.any()
-        return default_attacks(case.everyone.labels, references=len(case.beside.models), offline=offline)
+        models = case.beside.models
+        reached = weights_of(case.target, models, case.everyone.x[slice(0, 2)], case.everyone.labels[:2])
+        return default_attacks(case.everyone.labels, references=len(models), offline=offline, weights=reached)
     names = [describe(attack) for attack in attacks]
     if not names:
         raise InputError("An audit needs an attack to play, found none.")
     if len(set(names)) < len(names):
         raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
     return attacks
+
+
+def _of_weights(
+    game: MembershipGame,
+    attacks: Sequence[Attack],
+    findings: Sequence[Finding],
+    rehearsed: Rehearsed,
+    *,
+    groups: Mapping[str, np.ndarray],
+    **settings: Any,
+) -> dict[str, Any]:
+    """What attacks add that read the target's weights, and how long gradients by all weights are, if one read these."""
+    ran = [(found, attack) for found, attack in zip(findings, attacks, strict=True) if found.scores is not None]
+    weights = {found.attack for found, attack in ran if access(attack) == "parameters"}
+    scores = {found.attack: found.scores for found, _ in ran if found.scores is not None}
+    norms = None
+    if any(getattr(attack, "keywords", {}).get("signal") is signals.gradient_norm for _, attack in ran):
+        norms = gradient_norms(game.view.of_target(signals.gradient_norm), game.member, groups.get("class", ()))
+    return {"added": added(scores, weights, rehearsed.scores, **settings), "gradient_norms": norms}
 
 
 def _watched(attacks: Sequence[Attack]) -> Iterator[Attack]:
@@ -156,30 +166,6 @@ def _watched(attacks: Sequence[Attack]) -> Iterator[Attack]:
             bar.set_description_str(f"Attack {number} of {len(attacks)}: {describe(attack)}")
             yield attack
             bar.update()
-
-
-def default_attacks(y: Tensor, *, references: int = 0, offline: bool = False) -> tuple[Attack, ...]:
-    """The attacks that apply to labels of this kind, with so many reference models.
-
-    Logit gap and true probability are left out: they order records as the loss does. A single reference model was
-    trained on half of the records, so that difference and LiRA, or offline RMIA, have none for these.
-
-    Args:
-        offline: no reference model was trained on any of the records.
-    """
-    alone: tuple[Attack, ...] = (threshold, quantile)
-    if not y.is_floating_point():
-        others = (signals.modified_entropy, signals.entropy, signals.margin)
-        alone = (threshold, *(partial(threshold, signal=signal) for signal in others), gap, quantile)
-    if not references:
-        return alone
-    beside: tuple[Attack, ...] = (difference, lira, rmia, bavaria)
-    left_out = {rmia} if offline else {difference, lira}
-    without: set[Attack] = set() if y.dtype == torch.int64 else {rmia}
-    if references == 1:
-        without |= left_out
-    beside = tuple(attack for attack in beside if attack not in without)
-    return (*alone, *beside, stacked) if references >= FEWEST_TO_STACK else (*alone, *beside)
 
 
 def _view(case: Case, reader: Reader) -> View:

@@ -124,6 +124,59 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Added:
+    """How far the strongest attack that reads a model's weights lies from the strongest that does not.
+
+    Args:
+        outputs: the attack that does not, chosen without regard to the records that the figure is taken of.
+        weights: the attack that does, chosen alike.
+        how: "rehearsals": both were chosen where reference models played the target, and are compared on all records;
+            "half": both were chosen on one half of the records, and are compared on the other.
+        reached: the figure of ``outputs`` and that of ``weights``, on the records that they are compared on.
+        difference: named after the figure: that of ``weights`` less that of ``outputs``, paired record by record.
+    """
+
+    outputs: str
+    weights: str
+    how: str
+    reached: tuple[float, float]
+    difference: Risk
+
+
+@dataclass(frozen=True)
+class Norms:
+    """The lengths of gradients of one kind of records: how many, and the 10%, 25%, 50%, 75% and 90% quantiles."""
+
+    count: int
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class NormsOf:
+    """The same of the members and of the non-members of one class."""
+
+    value: str
+    members: Norms
+    non_members: Norms
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """Lengths of the gradients of each record's loss by all weights of the target.
+
+    Args:
+        edges: of bins, evenly spaced in the logarithm; the outermost hold all that lies beyond, and zeros.
+        members, non_members: how many of them lie in each bin.
+        classes: those with members and non-members, the farthest apart first.
+    """
+
+    edges: tuple[float, ...]
+    members: tuple[int, ...]
+    non_members: tuple[int, ...]
+    classes: tuple[NormsOf, ...] = ()
+
+
+@dataclass(frozen=True)
 class Check:
     """One question on which the validity of the audit hangs.
 

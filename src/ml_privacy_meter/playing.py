@@ -8,10 +8,12 @@ import numpy as np
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.findings import Finding, Risk
-from ml_privacy_meter.membership import Attack, MembershipGame, describe
+from ml_privacy_meter.membership import Attack, MembershipGame, access, describe, weights_read
 from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, error, power, tpr_at_fpr
 from ml_privacy_meter.risk.records import Measure, by_group
 from ml_privacy_meter.types import Scores
+
+WEIGHTS = "the target model's weights"
 
 
 def play(
@@ -34,8 +36,10 @@ def play(
     documented = attack.func if isinstance(attack, partial) else attack
     says, sees = _docstring(documented.__doc__ or "")
     for value in attack.keywords.values() if isinstance(attack, partial) else ():
-        if callable(value) and value.__doc__:
-            says += f" Here, {describe(value)}: {_docstring(value.__doc__)[0]}"
+        text = (value.func if isinstance(value, partial) else value).__doc__
+        if callable(value) and text:
+            says += f" Here, {describe(value)}: {_docstring(text)[0]}"
+    sees = _by_weights(attack, sees)
     name = describe(attack)
     try:
         scores = game.play(attack)
@@ -69,6 +73,15 @@ def measures_of(fpr: Sequence[float], confidence: float) -> list[Measure]:
     measures: list[Measure] = [partial(auc, confidence=confidence)]
     measures += [partial(tpr_at_fpr, fpr=rate, confidence=confidence) for rate in sorted(fpr, reverse=True)]
     return measures + [partial(m, confidence=confidence) for m in (balanced_accuracy, advantage, power, error)]
+
+
+def _by_weights(attack: Attack, sees: str) -> str:
+    """What is seen by an attack on outputs that was given a signal, or another attack, that reads the weights."""
+    read, outputs = weights_read(attack), "the target model's output for each record"
+    if not read or access(attack) != "parameters" or sees.lower().startswith(WEIGHTS):
+        return sees
+    rest = sees.removeprefix(outputs) if sees.startswith(outputs) else f", and what else it sees: {sees}"
+    return f"{WEIGHTS}, of which {read} are read{rest}"
 
 
 def _docstring(text: str) -> tuple[str, str]:

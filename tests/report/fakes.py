@@ -1,6 +1,7 @@
 """Reports of audits that never happened, from scores drawn at random."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ FPRS = (0.1, 0.01, 0.001)
 LEAKY = "threshold"
 BLANK = "threshold(signal=entropy)"
 FAILED = "quantile(on=features)"
+WEIGHTS = "the target model's weights, of which the gradients of all layers are read, and the record's true label."
 SHIFT = "Do members and non-members look alike without the model?"
 
 
@@ -97,11 +99,15 @@ def fake(
     prefix: str = "rec-",
     seed: int = 0,
     references: int = 0,
+    weights: bool = False,
     **more: Any,
 ) -> Report:
     """Half of the records are members; the first attack leaks by ``leak`` deviations, others do not.
 
     So they do on so many reference models, which take the target's place.
+
+    Args:
+        weights: the second attack reads weights, and the lengths of gradients are known.
     """
     rng = np.random.default_rng(seed)
     member = np.arange(records) < records // 2
@@ -139,8 +145,18 @@ def fake(
         columns |= {"vulnerability": risk.vulnerability(next(iter(rehearsed.values())))}
         more |= {"reference_models": references, "references": {"epochs": 50, "optimizer": "sgd"}}
         more = {"strongest": risk.strongest(rehearsed, HEADLINE)} | more
+    findings = [finding(name, one, groups, rehearsed[name]) for name, one in found.items()]
+    of_weights: dict[str, Any] = {}
+    if weights:
+        findings[1] = replace(findings[1], sees=WEIGHTS)
+        norm = torch.from_numpy(rng.lognormal(1.0 - member, 1.0))
+        of_weights = {
+            "added": risk.added(found, {attacks[1]}, rehearsed, fpr=FPRS, confidence=0.95),
+            "gradient_norms": risk.gradient_norms(norm, torch.from_numpy(member), groups.get("class", ())),
+        }
     return Report(
-        findings=(*(finding(name, one, groups, rehearsed[name]) for name, one in found.items()), *also),
+        **of_weights,
+        findings=(*findings, *also),
         checks=checks(shifted=shifted),
         records=pd.DataFrame(columns),
         about=about(int(member.sum()), int((~member).sum()), **more),

@@ -79,6 +79,7 @@ def reports() -> Iterator[Report]:
     made = fake(100, classes=None, also=(failed(),), **quantity)
     checks = (*made.checks, Check("Is it?", True, "Yes.", risk=risk))
     yield Report(made.findings, checks, made.records, made.about, made.calibration)
+    yield fake(400, weights=True)
 
 
 def is_free(path: str) -> bool:

@@ -64,4 +64,52 @@ def test_what_was_not_played_is_named_also_where_its_attacks_failed() -> None:
 def test_nothing_is_played_where_all_failed() -> None:
     found = fake(100, attacks=(), also=(failed(),))._document
     assert threats.played(found) == []
-    assert len(threats.not_played(found)) == len(threats.LEVELS) + len(threats.BEYOND)
+    assert len(threats.not_played(found)) == len(threats.LEVELS) - len(threats.WHITE) + len(threats.BEYOND)
+
+
+WEIGHTS = "The target model's weights, of which the gradients of all layers are read, and the record's true label."
+LAST = WEIGHTS.replace("all layers", "the last layer")
+MORE = "The target model's weights, of which the gradients of all layers are read, the record's true label, and "
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ("The target model's weights.", threats.WHOLE),
+        (WEIGHTS, threats.WHOLE),
+        (LAST, threats.WHOLE),
+        (f"{MORE}reference models with the records that each was trained on.", threats.WHOLE_REFERENCES),
+        (f"{MORE}other records that the model was not trained on.", threats.WHOLE_POPULATION),
+        (f"{MORE}other records of which it is known whether they are members.", threats.WHOLE_KNOWN),
+        ("The target model's weights are not seen.", None),
+    ],
+)
+def test_what_sees_the_weights_has_a_level_of_its_own(said: str, level: str | None) -> None:
+    assert threats.level(said) == level
+
+
+def test_the_whole_model_is_called_untested_only_where_it_was_not_tested() -> None:
+    whole = "The whole model"
+    assert whole in dict(threats.not_played(document(OUTPUTS)))
+    missing = dict(threats.not_played(document(OUTPUTS, WEIGHTS)))
+    assert whole not in missing
+    assert missing[threats.LEVELS[threats.WHOLE_REFERENCES]] == "no attack was run"
+    assert not any("last layer" in one for one in missing)
+    assert {*missing} >= {*threats.BEYOND} - {whole}
+
+
+def test_it_is_said_where_no_more_than_the_last_layer_was_read() -> None:
+    last = "The whole model beyond its last layer"
+    assert last in dict(threats.not_played(document(OUTPUTS, LAST)))
+    assert last not in dict(threats.not_played(document(OUTPUTS, LAST, WEIGHTS)))
+    references = LAST[:-1] + ", and reference models with the records that each was trained on."
+    missing = dict(threats.not_played(document(OUTPUTS, WEIGHTS, references)))
+    assert f"{last}, and reference models trained like the audited one" in missing
+    assert last not in missing
+
+
+def test_attacks_on_weights_that_failed_are_named_as_failed() -> None:
+    found = fake(400, attacks=(LEAKY,), also=(failed(),))._document
+    found["findings"][-1]["sees"] = WEIGHTS
+    missing = dict(threats.not_played(found))
+    assert missing[threats.LEVELS[threats.WHOLE]] == "the attacks that see this failed"

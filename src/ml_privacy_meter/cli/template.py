@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from ml_privacy_meter import targets
-from ml_privacy_meter.audit import default_attacks
+from ml_privacy_meter.audit import default_attacks, weights_of
 from ml_privacy_meter.case import answered
 from ml_privacy_meter.cli.runfile import STORE, check_settings, importable, open_all
 from ml_privacy_meter.membership import describe
@@ -88,7 +88,7 @@ def run_file(settings: Mapping[str, Any]) -> str:
         non_members=_seen(sides[1]),
         non_members_settings=_lines(settings["non_members"]),
         groups=groups or "name columns in both sections, as in groups = [column]",
-        attacks=_attacks(sides[0].labels),
+        attacks=_attacks(target, sides[0]),
         count=f"{len(sides[1]):,}",
         store=STORE,
     )
@@ -118,10 +118,14 @@ def _seen(side: Records) -> str:
     return f"{len(side):,} records of shape {tuple(one.shape[1:])} ({str(one.dtype).removeprefix('torch.')}), {said}"
 
 
-def _attacks(labels: torch.Tensor) -> str:
-    """One line for each attack by default, as the run file takes them."""
+def _attacks(target: Any, side: Records) -> str:
+    """One line for each attack by default, as the run file takes them: without signals that have settings."""
     by_name: dict[str, list[str]] = {}
-    for said in map(describe, default_attacks(labels)):
+    labels = side.labels
+    reached = weights_of(target, (), side.x[slice(0, 2)], labels[:2])
+    for said in map(describe, default_attacks(labels, weights=reached)):
+        if "(" in said.partition("(")[2]:
+            continue
         name, _, rest = said.partition("(")
         key, _, value = rest.rstrip(")").partition("=")
         by_name.setdefault(name, []).append(f'{{ {key} = "{value}" }}' if key else "{}")

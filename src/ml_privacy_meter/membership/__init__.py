@@ -1,8 +1,10 @@
 """Was this record in the training set?"""
 
+from ml_privacy_meter.membership.access import access, sees_parameters, weights_read
 from ml_privacy_meter.membership.bavaria import bavaria
 from ml_privacy_meter.membership.difference import difference
 from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, describe, marked, rehearsals
+from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
@@ -19,13 +21,16 @@ __all__ = [
     "MembershipGame",
     "Usage",
     "View",
+    "access",
     "as_rehearsed",
     "bavaria",
     "dataset_usage",
     "describe",
     "difference",
+    "ends_linear",
     "gap",
     "gives_log_odds",
+    "influence",
     "learns",
     "lira",
     "marked",
@@ -36,7 +41,9 @@ __all__ = [
     "rehearsals",
     "rehearsed_by",
     "rmia",
+    "sees_parameters",
     "shadow",
     "stacked",
     "threshold",
+    "weights_read",
 ]

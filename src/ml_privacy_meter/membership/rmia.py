@@ -6,12 +6,13 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.membership.moments import blocks, check_some, read, squash
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.classifier import log_probability
-from ml_privacy_meter.types import Signals
+from ml_privacy_meter.types import Signal, Signals, sign_of
 
 
 def rmia(
@@ -21,6 +22,7 @@ def rmia(
     a: float = 0.3,
     offline: bool | None = None,
     temperature: float = 2.0,
+    signal: Signal | None = None,
     queries: int = 1,
     break_ties: bool = True,
 ) -> Float[Tensor, " records"]:
@@ -35,13 +37,15 @@ def rmia(
 
     Source: Zarifzadeh et al., Low-Cost High-Power Membership Inference Attacks, ICML 2024. Theirs takes a softmax by
     Taylor series with a margin, ours the plain one. Several queries: the mean of their shares. A side without a model
-    is filled in by their offline rule, mean trained with = ``a`` x mean trained without + 1 - ``a``.
+    is filled in by their offline rule, mean trained with = ``a`` x mean trained without + 1 - ``a``. Theirs has no
+    signal but the outputs; with ``signal``, p(x | target) is the number in (0, 1) whose log-odds the signal is.
 
     Args:
         gamma: by how much x must beat z.
         a: of the offline rule, in [0, 1]. Never to be chosen by who was a member.
         offline: True: only reference models not trained on x are used. None: True where there are no others.
-        temperature: divides the logits before the softmax.
+        temperature: divides the logits before the softmax; with ``signal``, the signal.
+        signal: one in log-odds, such as `gradient_gap` or `logit_gap`, in place of the true label's probability.
         queries: forms in which each record is asked about.
         break_ties: orders records that beat equally many by LR(x), which most of the exposed ones need; the share is
             then (count + place in (0, 1)) / (population + 1). False: the share alone.
@@ -49,9 +53,18 @@ def rmia(
     Raises:
         InputError: a record without a reference model that may be used; the labels are quantities.
     """
-    ask = partial(read, view, log_probability(temperature), queries, attack="rmia")
+    ask = partial(read, view, signal or log_probability(temperature), queries, attack="rmia")
     population = None if view.population is None else ask(population=True)
-    return rmia_scores(ask(), population, gamma=gamma, a=a, offline=offline, break_ties=break_ties)
+    seen = ask()
+    if signal is not None:
+        in_range(0, math.inf, temperature=temperature)
+        turn = sign_of(signal) / temperature
+        seen, population = _log_p(seen, turn), None if population is None else _log_p(population, turn)
+    return rmia_scores(seen, population, gamma=gamma, a=a, offline=offline, break_ties=break_ties)
+
+
+def _log_p(seen: Signals, turn: float) -> Signals:
+    return Signals(logsigmoid(turn * seen.target), logsigmoid(turn * seen.reference), seen.inside)
 
 
 def rmia_scores(

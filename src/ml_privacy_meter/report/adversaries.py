@@ -1,6 +1,6 @@
 """What is printed of the adversaries: how many records they pick out, what they see, their curves in one chart."""
 
-from ml_privacy_meter.report import blocks, rocs, threats
+from ml_privacy_meter.report import blocks, rocs, threats, weights
 from ml_privacy_meter.report.blocks import Block
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people as counted
@@ -46,3 +46,18 @@ def together(document: Document) -> list[Block]:
         for bent in (True, False)
     ]
     return [{"kind": "pictures", "pictures": pictures}]
+
+
+def weights_read(document: Document) -> list[Block]:
+    """What the weights add to attacks, and how long gradients are, where weights were read."""
+    found, drawn = weights.said(document), weights.pictures(document["gradient_norms"])
+    if not found and not drawn:
+        return []
+    pictures = [blocks.picture(spec, caption, caption) for _, spec, caption in drawn]
+    head = ["Figure", "Outputs alone", "Weights", "Difference"]
+    return [
+        blocks.heading("What the weights of the model add"),
+        *map(blocks.said, [weights.FOREWORD, *found] if found else []),
+        *([blocks.table(head, weights.rows(document), widths=(1, 2, 2))] if found else []),
+        *([{"kind": "pictures", "pictures": pictures}] if pictures else []),
+    ]

@@ -180,17 +180,25 @@ def _answers(document: Document) -> list[str]:
     if evidence.void(document) or not ran:
         why = "the audit is void" if evidence.void(document) else "no attack ran to its end"
         return [f"Nothing: {why}. It gives no figure for this question, in neither direction."]
-    counts = [one["says"] for one in people(document)]
+    counts = [
+        f"From {'the weights' if evidence.white_box(document, one['attack']) else 'queries'}: "
+        f"{one['says'][:1].lower()}{one['says'][1:]}"
+        for one in people(document)
+    ]
     exposed = evidence.most_exposed(document)
-    white = any("white-box" in row[2] for row in evidence.played({**document, "findings": ran})["rows"])
+    white = any(evidence.white_box(document, found["attack"]) for found in ran)
     return [
         "Of the attacks that paragraph 55 of the Opinion names, membership inference was played; attribute inference, "
         "exfiltration, regurgitation of training data, model inversion and reconstruction were not. Paragraph 55 also "
         "says that passing tests can only be evidence for resistance to the attacks that were tested.",
-        *(f"From queries: {one[:1].lower()}{one[1:]}" for one in counts),
+        *counts,
         f"For any data subject, not on average: {exposed or 'no probabilities of single records are known.'}",
         "Direct extraction, from the parameters of the model: "
-        + ("see the white-box attacks above." if white else "not measured. No attack read them."),
+        + (
+            "the white-box attacks above read them, to tell who was a member, and nothing else."
+            if white
+            else "not measured. No attack read them."
+        ),
         f"The means that were assumed: {'; '.join(evidence.sees_of(ran))}. Other means were not tried.",
         "These figures are what these attacks reached, not the most that can be reached.",
     ]

@@ -59,11 +59,21 @@ def picture(spec: charts.Spec, caption: str, alternative: str, width: int = NARR
     return {"svg": _drawn(spec, width), "caption": caption, "alternative": alternative, "wide": width == WIDE}
 
 
+def png(spec: Mapping[str, Any], width: int) -> bytes:
+    """The chart as a picture, on white."""
+    sized = _sized(spec, width, font="sans-serif", background="white")
+    return bytes(vl_convert.vegalite_to_png(sized, scale=1.5, allowed_base_urls=[]))
+
+
 def _drawn(spec: Mapping[str, Any], width: int) -> str:
     """The chart as SVG, in the colours and letters of print."""
-    sized = {**spec, "width": width, "config": {**spec.get("config", {}), "font": FONT}}
-    text = re.sub(r"var\(--([\w-]+)\)", lambda name: colours()[name[1]], json.dumps(sized))
-    return str(vl_convert.vegalite_to_svg(json.loads(text), allowed_base_urls=[]))
+    return str(vl_convert.vegalite_to_svg(_sized(spec, width, font=FONT), allowed_base_urls=[]))
+
+
+def _sized(spec: Mapping[str, Any], width: int, **config: str) -> Any:
+    """The chart so wide, with the page's colours in place of their names."""
+    sized = {**spec, "width": width, "config": {**spec.get("config", {}), **config}}
+    return json.loads(re.sub(r"var\(--([\w-]+)\)", lambda name: colours()[name[1]], json.dumps(sized)))
 
 
 def capital(text: str) -> str:

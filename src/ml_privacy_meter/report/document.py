@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_privacy_meter.findings import Calibration, Carried, Check, Finding, Group, Risk, fpr_of
+from ml_privacy_meter.findings import Added, Calibration, Carried, Check, Finding, GradientNorms, Group, Risk, fpr_of
 from ml_privacy_meter.report.curves import histogram, roc
 from ml_privacy_meter.types import Scores
 
@@ -31,6 +31,8 @@ def document(
     records: pd.DataFrame,
     about: Mapping[str, Any],
     calibration: Calibration | None = None,
+    added: Sequence[Added] = (),
+    gradient_norms: GradientNorms | None = None,
 ) -> Document:
     """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
     plain = _plain(about)
@@ -43,6 +45,8 @@ def document(
         "findings": [_finding(finding, strongest) for finding in findings],
         "exposed": _exposed(records),
         "calibration": None if calibration is None else _plain(asdict(calibration)),
+        "added": [_added(one) for one in added],
+        "gradient_norms": None if gradient_norms is None else _plain(asdict(gradient_norms)),
         **{key: plain.get(key) or {} for key in ASIDE},
     }
 
@@ -117,6 +121,13 @@ def _group(group: Group) -> Document:
 
 def _carried(carried: Carried) -> Document:
     return {"fpr": float(carried.fpr), "tpr": _risk(carried.tpr), "reached": _risk(carried.reached)}
+
+
+def _added(one: Added) -> Document:
+    said: Document = {"figure": one.difference.name, "outputs": one.outputs, "weights": one.weights, "how": one.how}
+    said |= {"reached": [float(value) for value in one.reached]}
+    keys = ("value", "low", "high", "surely", "trials")
+    return said | {key: _plain(getattr(one.difference, key)) for key in keys}
 
 
 def _risk(risk: Risk, *, chosen: bool = False) -> Document:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from statistics import NormalDist
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import threats, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people
 
@@ -74,6 +74,11 @@ def _knowledge(sees: str) -> tuple[str, str]:
             "black box",
         )
     return "black-box: answers of the model", "black box"
+
+
+def white_box(document: Document, attack: str) -> bool:
+    """Whether the attack of this name reads more of the model than its answers."""
+    return any(found["attack"] == attack and _knowledge(found["sees"])[0] == "white-box" for found in ran(document))
 
 
 def counts(document: Document) -> Document:
@@ -221,6 +226,11 @@ def untested(document: Document) -> list[str]:
         said.append(
             f"Access to the whole model: no attack read its parameters, gradients or inner layers{held}. Whoever holds "
             "the file of the model can do more than the attacks above."
+        )
+    elif all(threats.LAST_LAYER in one.lower() for one in sees if _knowledge(one)[0] == "white-box"):
+        said.append(
+            "The whole model but its last layer: the attacks that read weights used the gradients of the last layer "
+            "alone."
         )
     if not any("reference model" in one for one in sees):
         said.append("Attacks with reference models, which are the strongest known of this kind.")

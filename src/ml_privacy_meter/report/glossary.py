@@ -78,6 +78,17 @@ REFERENCE_WORDS = {
     ),
 }
 
+WEIGHT_WORDS = {
+    "White-box, black-box": (
+        "An attack that reads the weights of the model, by which gradients are taken; one that is given nothing but "
+        "its outputs. Whoever holds the file of the model can run both."
+    ),
+    "Gradient norm": (
+        "How far a single training step on one record would pull the weights. A model is pulled less by records that "
+        "it has been fitted to; how much less differs from record to record."
+    ),
+}
+
 RELIABILITY = (
     "Whether probabilities mean what they say: of the records with 80%, do 80 of 100 turn out to be training records? "
     "The expected calibration error is the average distance from that."
@@ -89,6 +100,7 @@ def glossary(document: Document) -> list[tuple[str, str]]:
     names = dict.fromkeys(risk["name"] for finding in document["findings"] for risk in finding["risks"])
     figures = [(name, meaning(name)) for name in names]
     held = WORDS | (REFERENCE_WORDS if document["about"].get("reference_models") else {})
+    held |= WEIGHT_WORDS if document["added"] or document["gradient_norms"] else {}
     held |= {"Reliability": RELIABILITY} if document["calibration"] else {}
     marked = "; of a figure marked ★, for the number of such figures alone" if chosen(document["findings"]) else ""
     confidence = f"{100 * document['about']['confidence']:.4g}%"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from ml_privacy_meter.report import about as measured
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import weights, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.plain import visible
 
@@ -44,6 +44,7 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
         escape(words.verdict(document), room=ROOM["verdict"]),
         _warnings(document),
         _attacks(found),
+        _weights(document),
         _folded("Threat models: what each attack was assumed to see", _views(found)),
         _folded("All figures", _figures(found)),
         _groups(found),
@@ -106,6 +107,13 @@ def _attacks(found: Sequence[Document]) -> str:
     if words.chosen(found):
         note += f" {words.CHOSEN}"
     return f"## Attacks\n\n{_table(['Attack', *map(escape, names)], rows, room=ROOM['attacks'])}\n\n{note}"
+
+
+def _weights(document: Document) -> str:
+    """What it adds to have the model's weights, where attacks on them were played."""
+    found = weights.said(document)
+    lines = [f"- {escape(one, room=600)}" for one in found[:-1]]
+    return "\n".join([*lines, f"\n{escape(found[-1], room=600)}"]) if found else ""
 
 
 def _cell(risk: Document | None) -> str:

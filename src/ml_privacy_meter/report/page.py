@@ -1,6 +1,6 @@
 """The report as one page, which opens from disk and asks nothing of any network."""
 
-from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, words
+from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, weights, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.html import bundle, embedded, template
@@ -17,7 +17,13 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
     sections = [_section(number, found, document) for number, found in enumerate(document["findings"], 1)]
     together = _together(document)
     reliability = _reliability(document)
-    drawn = [*together["charts"], *(chart for section in sections for chart in section["charts"]), *reliability]
+    read = _weights(document)
+    drawn = [
+        *together["charts"],
+        *read["charts"],
+        *(chart for section in sections for chart in section["charts"]),
+        *reliability,
+    ]
     specs = {chart["key"]: chart["spec"] for chart in drawn}
     return template("page.html").render(
         document=document,
@@ -30,6 +36,7 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         failing=words.failing(document),
         sections=sections,
         together=together,
+        weights=read,
         people=people.people(document),
         played=threats.played(document),
         not_played=threats.not_played(document),
@@ -71,6 +78,16 @@ def _together(document: Document) -> Document:
             )
             for kind, caption in kinds.items()
         ],
+    }
+
+
+def _weights(document: Document) -> Document:
+    """What the weights add to attacks, and the lengths of gradients."""
+    return {
+        "foreword": weights.FOREWORD,
+        "said": weights.said(document),
+        "rows": weights.rows(document),
+        "charts": [_chart(*one, one[2]) for one in weights.pictures(document["gradient_norms"])],
     }
 
 

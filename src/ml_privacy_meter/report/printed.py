@@ -23,6 +23,7 @@ def printed(document: Document) -> list[Block]:
         *adversaries.views(document),
         *_compared(found),
         *adversaries.together(document),
+        *adversaries.weights_read(document),
         *_carried(document),
         *(block for one in found for block in _attack(one, document)),
         *_exposed(document),

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import weights, words
 from ml_privacy_meter.report.document import Document
 
 WIDEST = 4  # figures that stand side by side in 80 columns
@@ -15,6 +15,7 @@ def table(document: Document) -> Table:
     """One row an attack, one column a figure; above it the checks that failed, below it the verdict."""
     names = words.headline(document["findings"])
     legend = f"\n{words.CHOSEN}" if words.chosen(document["findings"]) else ""
+    added = "".join(f"\n{weights.sentence(one)}" for one in document["added"][:1])
     made = Table(
         box=box.SIMPLE_HEAD,  # without lines between columns, which would take the room of the longest attack
         show_edge=False,
@@ -24,7 +25,7 @@ def table(document: Document) -> Table:
         title=_warnings(document),
         title_justify="left",
         title_style="",
-        caption=Text.assemble("\n", words.verdict(document), (legend, "dim")),
+        caption=Text.assemble("\n", words.verdict(document), added, (legend, "dim")),
         caption_justify="left",
         caption_style="",
     )

@@ -8,6 +8,7 @@ from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
 
 LABELS, OUTPUTS, POPULATION, REFERENCES, QUERIES = "labels", "outputs", "population", "references", "queries"
+WHOLE, WHOLE_POPULATION, WHOLE_REFERENCES, WHOLE_KNOWN = "whole", "whole+population", "whole+references", "whole+known"
 
 LEVELS = {
     LABELS: "Only whether the predicted label is right",
@@ -15,13 +16,20 @@ LEVELS = {
     POPULATION: "The outputs, and other records of the same kind",
     REFERENCES: "The outputs, and reference models trained like the audited one",
     QUERIES: "Answers to many queries around each record",
+    WHOLE: "The whole model",
+    WHOLE_POPULATION: "The whole model, and other records of the same kind",
+    WHOLE_REFERENCES: "The whole model, and reference models trained like the audited one",
+    WHOLE_KNOWN: "The whole model, and other records of which it is known whether they were trained on",
 }
+WHITE = (WHOLE, WHOLE_POPULATION, WHOLE_REFERENCES, WHOLE_KNOWN)
 
-# What no attack of this program sees, each with what it would show.
+# What no attack saw, each with what it would show; the first only where none saw the weights.
 BEYOND = {
     "The whole model": "its weights, inner layers or gradients, as whoever downloads the model has them",
     "The model while it is trained": "checkpoints, or the updates of federated training",
 }
+
+LAST_LAYER = "of which the gradients of the last layer are read"
 
 OTHER_QUESTIONS = (
     "Only one question was asked: whether a given record was in the training set. Whether hidden attributes, the "
@@ -62,7 +70,24 @@ def not_played(document: Document) -> list[tuple[str, str]]:
     found = {one["level"] for one in played(document)}
     tried = {level(one["sees"]) for one in document["findings"] if one["failed"]}
     why = {name: "the attacks that see this failed" if name in tried else "no attack was run" for name in LEVELS}
-    return [(says, why[name]) for name, says in LEVELS.items() if name not in found] + list(BEYOND.items())
+    white = found | tried if found & {*WHITE} else tried
+    asked = [name for name in LEVELS if name not in WHITE or (white & {*WHITE} and name != WHOLE_POPULATION)]
+    missing = [(LEVELS[name], why[name]) for name in asked if name not in found]
+    whole, *others = BEYOND.items()
+    missing += [] if white & {*WHITE} else [whole]
+    return missing + _last_layer_alone(document) + others
+
+
+def _last_layer_alone(document: Document) -> list[tuple[str, str]]:
+    """The levels at which no more than the gradients of one layer of the whole model was read."""
+    ran = [one for one in document["findings"] if not one["failed"]]
+    found = []
+    for place in (WHOLE, WHOLE_REFERENCES, WHOLE_KNOWN):
+        here = [one["sees"].lower() for one in ran if level(one["sees"]) == place]
+        if here and all(LAST_LAYER in sees for sees in here):
+            says = LEVELS[place].replace("The whole model", "The whole model beyond its last layer", 1)
+            found.append((says, "attacks read the gradients of the last layer alone"))
+    return found
 
 
 def level(sees: str) -> str | None:
@@ -72,6 +97,8 @@ def level(sees: str) -> str | None:
         return QUERIES
     if re.match(r"whether the target model's predicted label is the true one\.?$", said):
         return LABELS
+    if re.match(r"the target model's weights(,|\.|$)", said):
+        return _of_weights(said)
     if not said.startswith("the target model's output for each record"):
         return None
     rest = said.removeprefix("the target model's output for each record").strip(" ,.")
@@ -81,6 +108,15 @@ def level(sees: str) -> str | None:
     if re.match(r"(and )?(\d+ or more )?reference models with the records that each was trained on", rest):
         return REFERENCES
     return POPULATION if re.match(r"(and )?other records, with labels", rest) else None
+
+
+def _of_weights(said: str) -> str:
+    """The level of an attack on weights, by what else it sees."""
+    if re.search(r"reference models?\b", said):
+        return WHOLE_REFERENCES
+    if re.search(r"whether (they|it|each|these)\b.*\b(member|trained)|known (non-)?members|membership", said):
+        return WHOLE_KNOWN
+    return WHOLE_POPULATION if "other records" in said else WHOLE
 
 
 def _own(found: Document) -> str | None:

@@ -1,14 +1,17 @@
 """Figures: functions of scores, each with its interval, and the checks that say whether they may be read."""
 
+from ml_privacy_meter.risk.added import added
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.carried import carried
 from ml_privacy_meter.risk.memorization import memorization
+from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.probability import membership_probability
 from ml_privacy_meter.risk.records import by_group, vulnerability
 from ml_privacy_meter.risk.roc import advantage, auc, balanced_accuracy, decisions, error, power, tpr_at_fpr
 from ml_privacy_meter.risk.strongest import strongest
 
 __all__ = [
+    "added",
     "advantage",
     "auc",
     "balanced_accuracy",
@@ -16,6 +19,7 @@ __all__ = [
     "carried",
     "decisions",
     "error",
+    "gradient_norms",
     "membership_probability",
     "memorization",
     "power",

@@ -12,6 +12,7 @@ from ml_privacy_meter.signals.classifier import (
     true_probability,
 )
 from ml_privacy_meter.signals.gradient import gradient_factors, gradient_norm, gradients, log_gradient_norm
+from ml_privacy_meter.signals.gradient_gap import gradient_gap, has_gradients
 from ml_privacy_meter.signals.inputs import inputs
 from ml_privacy_meter.signals.layers import layer, layers, trainable
 from ml_privacy_meter.signals.reader import Reader
@@ -26,8 +27,10 @@ __all__ = [
     "correct",
     "entropy",
     "gradient_factors",
+    "gradient_gap",
     "gradient_norm",
     "gradients",
+    "has_gradients",
     "inputs",
     "layer",
     "layers",

@@ -20,7 +20,15 @@ def check_step(step: int) -> None:
 
 def without_ids(report: Report) -> Document:
     """The report as `report.json` holds it, but for ids, and for messages in which an id or a value may stand."""
-    found = documents.document(report.findings, report.checks, report.records, report.about, report.calibration)
+    found = documents.document(
+        report.findings,
+        report.checks,
+        report.records,
+        report.about,
+        report.calibration,
+        report.added,
+        report.gradient_norms,
+    )
     said_elsewhere = "The report says why."
     checks = [
         {**check, "ids": [], "says": check["says"] if check["passed"] or check["voids"] or check["risk"] else ""}

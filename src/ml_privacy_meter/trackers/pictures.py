@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import blocks, weights, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.trackers import figures
 
@@ -29,6 +29,8 @@ def pictures(found: Document) -> Iterator[tuple[str, bytes]]:
     for finding in sorted(ran, key=_reach)[-1:]:
         for column in dict.fromkeys(group["column"] for group, _ in figures.grouped(finding)):
             yield f"risk by {figures.part(column)}", _png(_groups(finding, column, found["about"]["confidence"]))
+    for key, spec, _ in weights.pictures(found["gradient_norms"]):
+        yield key.replace("-", " "), blocks.png(spec, SIZE["width"])
 
 
 def _reach(finding: Document) -> tuple[bool, float]:

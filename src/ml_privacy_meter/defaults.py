@@ -1,0 +1,80 @@
+"""The attacks that an audit plays where none are named."""
+
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ml_privacy_meter import signals
+from ml_privacy_meter.membership import (
+    Attack,
+    bavaria,
+    difference,
+    ends_linear,
+    gap,
+    influence,
+    lira,
+    quantile,
+    rmia,
+    stacked,
+    threshold,
+)
+from ml_privacy_meter.signals import has_gradients
+from ml_privacy_meter.signals.reader import evaluating
+
+FEWEST_TO_STACK = 4  # reference models: of complementary halves, fewer leave none to rehearse with
+LAST_NORM, LAST_GAP = (partial(of, of="last") for of in (signals.gradient_norm, signals.gradient_gap))
+
+
+def default_attacks(
+    y: Tensor, *, references: int = 0, offline: bool = False, weights: Collection[str] = ()
+) -> tuple[Attack, ...]:
+    """The attacks that apply to labels of this kind, with so many reference models.
+
+    Logit gap and true probability are left out: they order records as the loss does. A single reference model was
+    trained on half of the records, so that difference and LiRA, or offline RMIA, have none for these.
+
+    Args:
+        offline: no reference model was trained on any of the records.
+        weights: what can be read of them, see `weights_of`.
+    """
+    alone: tuple[Attack, ...] = (threshold, quantile)
+    if not y.is_floating_point():
+        others = (signals.modified_entropy, signals.entropy, signals.margin)
+        alone = (threshold, *(partial(threshold, signal=signal) for signal in others), gap, quantile)
+    if "all" in weights:
+        alone = (*alone, partial(threshold, signal=signals.gradient_norm))
+    if "last" in weights:
+        alone = (*alone, partial(threshold, signal=LAST_NORM))
+    if "linear" in weights:
+        alone = (*alone, influence)
+    if not references:
+        return alone
+    beside: tuple[Attack, ...] = (difference, lira, rmia, bavaria)
+    left_out = {rmia} if offline else {difference, lira}
+    without: set[Attack] = set() if y.dtype == torch.int64 else {rmia}
+    if references == 1:
+        without |= left_out
+    beside = tuple(attack for attack in beside if attack not in without)
+    if weights:
+        gradients = LAST_GAP if "last" in weights else signals.gradient_gap
+        beside = (*beside, *(partial(attack, signal=gradients) for attack in (rmia, bavaria) if attack not in without))
+    return (*alone, *beside, stacked) if references >= FEWEST_TO_STACK else (*alone, *beside)
+
+
+def weights_of(target: Any, references: Sequence[Any], x: Any, y: Tensor) -> tuple[str, ...]:
+    """What can be read of these models, by a few records: "all" gradients, those of the "last" layer, a "linear" one.
+
+    Args:
+        references: reference models, one of which stands for all.
+    """
+    models = [target, *(model.load() if hasattr(model, "load") else model for model in references[:1])]
+    found = ["all", "last"]
+    for model in models:
+        with evaluating(model):
+            found = [of for of in found if has_gradients(model, x, y, of=of)]
+    with evaluating(target):
+        linear = "last" in found and ends_linear(target, x, y)
+    return (*found, "linear") if linear else tuple(found)

@@ -1,0 +1,47 @@
+"""What of a model an attack reads: its outputs, or its weights."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+PARAMETERS, OUTPUTS = "parameters", "outputs"
+_PARTS = {"all": "all layers", "last": "the last layer"}
+
+
+def sees_parameters(reads: Any) -> Any:
+    """Marks an attack or a signal that reads the weights of models, and not their outputs alone."""
+    reads.access = PARAMETERS
+    return reads
+
+
+def access(attack: Any) -> str:
+    """ "parameters" where the attack, or a signal or an attack among its settings, reads weights; else "outputs"."""
+    return PARAMETERS if any(_marked(part) for part in _parts(attack)) else OUTPUTS
+
+
+def weights_read(attack: Any) -> str:
+    """What the signals among an attack's settings read of the weights, in words; empty where they read none."""
+    said = dict.fromkeys(_said(part) for part in _parts(attack) if _marked(part) and part is not attack)
+    return " and ".join(said)
+
+
+def _parts(thing: Any) -> Iterator[Any]:
+    """The attack, and all functions among its settings and among theirs."""
+    yield thing
+    for value in thing.keywords.values() if isinstance(thing, partial) else ():
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if callable(one):
+                yield from _parts(one)
+
+
+def _marked(thing: Any) -> bool:
+    return _marked(thing.func) if isinstance(thing, partial) else getattr(thing, "access", "") == PARAMETERS
+
+
+def _said(signal: Any) -> str:
+    settings = signal.keywords if isinstance(signal, partial) else {}
+    name = str(getattr(signal.func if isinstance(signal, partial) else signal, "__name__", "another signal"))
+    of = settings.get("of", "all" if "gradient" in name else "")
+    kind = "the gradients" if "gradient" in name else "the outputs" if "activation" in name else f"`{name}`"
+    where = _PARTS.get(of) if isinstance(of, str) else None
+    return f"{kind} of {where or 'chosen layers'}"
