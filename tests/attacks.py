@@ -8,6 +8,7 @@ from ml_privacy_meter.membership import (
     bavaria,
     difference,
     gap,
+    gradient_clusters,
     influence,
     lira,
     percentile,
@@ -17,6 +18,8 @@ from ml_privacy_meter.membership import (
     shadow,
     stacked,
     threshold,
+    whitebox,
+    whitebox_by_references,
 )
 from ml_privacy_meter.membership.ranges import noise
 from ml_privacy_meter.risk import auc, balanced_accuracy, tpr_at_fpr
@@ -56,4 +59,7 @@ ATTACKS = [
     (partial(range_membership, points=noise(0.1), queries=4), TPR_AT_5, 6, 8),
     (shadow, TPR_AT_5, 6, 8),
     (stacked, TPR_AT_5, 6, 8),
+    (gradient_clusters, TPR_AT_5, 40, 0),
+    (partial(whitebox, epochs=12, networks=2, kernels=2), TPR_AT_5, 4, 0),
+    (partial(whitebox_by_references, epochs=12, networks=1, kernels=2, most=2_000), TPR_AT_5, 4, 8),
 ]

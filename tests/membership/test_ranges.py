@@ -11,8 +11,8 @@ import worlds
 from scipy.stats import binom
 
 from ml_privacy_meter import InputError
+from ml_privacy_meter.membership import MembershipGame, describe
 from ml_privacy_meter.membership.bavaria import bavaria
-from ml_privacy_meter.membership.game import MembershipGame, describe
 from ml_privacy_meter.membership.ranges import noise, range_membership, resampled
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.signals.queries import asked_as

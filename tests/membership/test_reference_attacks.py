@@ -11,9 +11,9 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from ml_privacy_meter import InputError
+from ml_privacy_meter.membership import MembershipGame, View, describe
 from ml_privacy_meter.membership.bavaria import bavaria, bavaria_scores
 from ml_privacy_meter.membership.difference import difference
-from ml_privacy_meter.membership.game import MembershipGame, View, describe
 from ml_privacy_meter.membership.lira import lira, lira_scores
 from ml_privacy_meter.membership.moments import moments
 from ml_privacy_meter.membership.percentile import percentile, percentile_scores

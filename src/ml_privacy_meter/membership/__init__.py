@@ -2,8 +2,10 @@
 
 from ml_privacy_meter.membership.access import access, sees_parameters, weights_read
 from ml_privacy_meter.membership.bavaria import bavaria
+from ml_privacy_meter.membership.clusters import gradient_clusters
+from ml_privacy_meter.membership.describe import describe
 from ml_privacy_meter.membership.difference import difference
-from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, describe, marked, rehearsals
+from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, marked, rehearsals
 from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
 from ml_privacy_meter.membership.percentile import percentile
@@ -14,7 +16,16 @@ from ml_privacy_meter.membership.shadow import shadow
 from ml_privacy_meter.membership.stacked import stacked
 from ml_privacy_meter.membership.threshold import gap, threshold
 from ml_privacy_meter.membership.usage import Usage, dataset_usage
-from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, learns, needs_population, rehearsed_by
+from ml_privacy_meter.membership.view import (
+    Attack,
+    View,
+    gives_log_odds,
+    learns,
+    needs_known,
+    needs_population,
+    rehearsed_by,
+)
+from ml_privacy_meter.membership.whitebox import whitebox, whitebox_by_references
 
 __all__ = [
     "Attack",
@@ -30,10 +41,12 @@ __all__ = [
     "ends_linear",
     "gap",
     "gives_log_odds",
+    "gradient_clusters",
     "influence",
     "learns",
     "lira",
     "marked",
+    "needs_known",
     "needs_population",
     "percentile",
     "quantile",
@@ -46,4 +59,6 @@ __all__ = [
     "stacked",
     "threshold",
     "weights_read",
+    "whitebox",
+    "whitebox_by_references",
 ]

@@ -19,32 +19,32 @@ class MembershipGame:
     view: View
     member: Bool[Tensor, " records"]
 
-    def play(self, attack: Attack, *, folds: int = 5) -> Scores:
+    def play(self, attack: Attack, *, folds: int | None = None) -> Scores:
         """Hands the view, and only the view, to the attack; sets the truth beside its scores.
 
-        An attack that needs a population, where there is none, plays in ``folds``: it is shown the non-members of all
-        other folds as the population, and judges the records of its own. So no record is judged by what was learned
-        from it.
+        An attack that needs a population, where there is none, plays in ``folds`` (5): it is shown the non-members of
+        all others as the population, and judges its own. One that needs known records is shown those of the other of
+        two folds, with the truth. So no record is judged by what was learned from it.
         """
-        if not marked(attack, "needs_population") or self.view.population is not None:
-            return Scores(_one_each(attack(self.view), self.view), self.member)
-        fold = torch.from_numpy(fold_of(self.member, folds))
-        score = torch.empty(len(self.member), dtype=torch.float64)
+        view = self.view
+        knows = marked(attack, "needs_known") and view.known is None
+        if not knows and (view.population is not None or not marked(attack, "needs_population")):
+            return Scores(_one_each(attack(view), view), self.member)
+        folds = folds or (2 if knows else 5)
+        fold, score = torch.from_numpy(fold_of(self.member, folds)), torch.empty(len(self.member), dtype=torch.float64)
         for k in range(folds):
-            part = self._fold(fold == k)
+            part = self._fold(fold == k, knows)
             score[fold == k] = _one_each(attack(part), part)
         return Scores(score, self.member)
 
-    def _fold(self, here: Bool[Tensor, " records"]) -> View:
-        view, known = self.view, ~here & ~self.member
-        return replace(
-            view,
-            records=view.records.take(here.nonzero()[:, 0].numpy()),
-            inside=None if view.inside is None else view.inside[here],
-            hidden=None if view.hidden is None else view.hidden[here],
-            population=view.records.take(known.nonzero()[:, 0].numpy()),
-            population_inside=None if view.inside is None else view.inside[known],
-        )
+    def _fold(self, here: Bool[Tensor, " records"], knows: bool = False) -> View:
+        view, others = self.view, ~here if knows else ~here & ~self.member
+        asked, taken = (view.records.take(rows.nonzero()[:, 0].numpy()) for rows in (here, others))
+        inside, hidden = (None if of is None else of[here] for of in (view.inside, view.hidden))
+        part = replace(view, records=asked, inside=inside, hidden=hidden)
+        if knows:
+            return replace(part, known=taken, known_member=self.member[others])
+        return replace(part, population=taken, population_inside=None if view.inside is None else view.inside[others])
 
 
 def rehearsals(view: View) -> Iterator[MembershipGame]:
@@ -65,7 +65,7 @@ def rehearsals(view: View) -> Iterator[MembershipGame]:
         inside = view.population_inside
         view = replace(view, records=view.population, inside=inside, hidden=inside, population=None)
     for j in range(len(view.references)):
-        game = _rehearsal(view, j)
+        game = _rehearsal(replace(view, known=None, known_member=None), j)  # what is known is of the target
         if game is not None:
             played += 1
             yield game
@@ -139,7 +139,7 @@ def _check_silent(count: Int[Tensor, " records"], truth: Bool[Tensor, " records"
 
 def marked(attack: Any, mark: str) -> Any:
     """What an attack, with settings or without, was marked with above; False where it was not."""
-    return getattr(_plain(attack), mark, False)
+    return getattr(plain(attack), mark, False)
 
 
 def _one_each(score: Any, view: View) -> Float[Tensor, " records"]:
@@ -149,13 +149,5 @@ def _one_each(score: Any, view: View) -> Float[Tensor, " records"]:
     return found.double().cpu()
 
 
-def describe(attack: Any) -> str:
-    """``threshold(signal=entropy)`` for ``partial(threshold, signal=entropy)``."""
-    name = getattr(_plain(attack), "__name__", type(attack).__name__)
-    settings = attack.keywords if isinstance(attack, partial) else {}
-    said = ", ".join(f"{key}={describe(v) if callable(v) else v}" for key, v in settings.items())
-    return f"{name}({said})" if said else name
-
-
-def _plain(attack: Any) -> Any:
-    return _plain(attack.func) if isinstance(attack, partial) else attack
+def plain(attack: Any) -> Any:
+    return plain(attack.func) if isinstance(attack, partial) else attack

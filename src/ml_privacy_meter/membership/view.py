@@ -28,6 +28,7 @@ class View:
         population: records of the same source that the target was not trained on.
         population_inside: which of them trained which reference model; None: of none.
         hidden: ``hidden[i, j]``: what model j says of record i is not shown; None: all is.
+        known: other records, of which it is known whether the target was trained on them: see ``known_member``.
     """
 
     target: Model
@@ -38,6 +39,8 @@ class View:
     population: Records | None = None
     population_inside: Bool[Tensor, "population models"] | None = None
     hidden: Inside | None = None
+    known: Records | None = None
+    known_member: Bool[Tensor, " known"] | None = None
 
     def signals(self, signal: Signal, queries: int = 1) -> Signals:
         """``signal`` of the records, under the target model and every reference model.
@@ -92,6 +95,12 @@ def shown(hidden: Inside) -> Int[Tensor, "records shown"]:
 def needs_population(attack: Any) -> Any:
     """Marks an attack that learns from records of which it knows that the target was not trained on them."""
     attack.needs_population = True
+    return attack
+
+
+def needs_known(attack: Any) -> Any:
+    """Marks an attack that learns from records of which it knows whether the target was trained on them."""
+    attack.needs_known = True
     return attack
 
 
