@@ -9,10 +9,10 @@ from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.findings import Check, Finding
-from ml_privacy_meter.membership import Attack, MembershipGame, as_rehearsed, marked, rehearsals
+from ml_privacy_meter.membership import Attack, MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.risk.carried import carried
 from ml_privacy_meter.risk.records import Measure
-from ml_privacy_meter.types import Scores
+from ml_privacy_meter.types import Scores, marked
 
 MOST, FEW = 64, 2  # reference models that play the target; against attacks that learn
 

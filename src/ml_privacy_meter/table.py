@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ml_privacy_meter import signals
 from ml_privacy_meter.findings import Finding
-from ml_privacy_meter.membership import Attack, MembershipGame, marked
+from ml_privacy_meter.membership import Attack, MembershipGame
 from ml_privacy_meter.rehearsing import Rehearsed
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.risk.memorization import memorization
 from ml_privacy_meter.risk.probability import cross_fitted, membership_probability
 from ml_privacy_meter.risk.records import vulnerability
-from ml_privacy_meter.types import Records, Scores
+from ml_privacy_meter.types import Records, Scores, marked
 
 OWN_COLUMNS = (
     *("id", "member", "class", "membership_probability", "attack", "score"),

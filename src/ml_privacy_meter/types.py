@@ -64,10 +64,15 @@ class OutputSignal:
         return self.of(model(x), y)
 
 
+def marked(function: Any, mark: str, default: Any = False) -> Any:
+    """What an attack or a signal, with settings or without, was marked with; ``default`` where it was not."""
+    within = function.func if isinstance(function, functools.partial) else None
+    return getattr(function, mark, default if within is None else marked(within, mark, default))
+
+
 def sign_of(signal: Signal) -> int:
-    """+1 if the signal is higher for members or does not say, -1 if it is lower; its settings do not change that."""
-    default = sign_of(signal.func) if isinstance(signal, functools.partial) else 1
-    return int(getattr(signal, "sign", default))
+    """+1 if the signal is higher for members or does not say, -1 if it is lower."""
+    return int(marked(signal, "sign", 1))
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ import worlds
 from scipy.stats import binom
 
 from ml_privacy_meter import membership
-from ml_privacy_meter.membership import MembershipGame, View, describe, marked
+from ml_privacy_meter.membership import MembershipGame, View, describe
 from ml_privacy_meter.risk import advantage, auc
 
 EACH = pytest.mark.parametrize(("attack", "models"), [(row[0], row[3]) for row in attacks.ATTACKS], ids=describe)

@@ -5,7 +5,7 @@ from ml_privacy_meter.membership.bavaria import bavaria
 from ml_privacy_meter.membership.clusters import gradient_clusters
 from ml_privacy_meter.membership.describe import describe
 from ml_privacy_meter.membership.difference import difference
-from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, marked, rehearsals
+from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
 from ml_privacy_meter.membership.percentile import percentile
@@ -45,7 +45,6 @@ __all__ = [
     "influence",
     "learns",
     "lira",
-    "marked",
     "needs_known",
     "needs_population",
     "percentile",

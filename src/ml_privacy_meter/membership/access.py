@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from ml_privacy_meter.types import marked
+
 PARAMETERS, OUTPUTS = "parameters", "outputs"
 _PARTS = {"all": "all layers", "last": "the last layer"}
 
@@ -35,7 +37,7 @@ def _parts(thing: Any) -> Iterator[Any]:
 
 
 def _marked(thing: Any) -> bool:
-    return _marked(thing.func) if isinstance(thing, partial) else getattr(thing, "access", "") == PARAMETERS
+    return bool(marked(thing, "access") == PARAMETERS)
 
 
 def _said(signal: Any) -> str:

@@ -9,17 +9,19 @@ from jaxtyping import Float
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from ml_privacy_meter.membership.access import sees_parameters
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.gradient import log_gradient_norm
 
 
+@sees_parameters
 def gradient_clusters(view: View, *, gradients: Sequence[str | int] = ("all",)) -> Float[Tensor, " records"]:
     """Log-odds, in nats, that a record is of the one of two clusters of gradient norms in which these are smaller.
 
     Sees: The target model's weights, the record and its true label, and that others of the records are members.
 
-    Source: Nasr, Shokri and Houmansadr, Comprehensive Privacy Analysis of Deep Learning, IEEE S&P 2019, section II-D:
-    an unsupervised attacker. Theirs clusters what an autoencoder makes of a record (spectral clustering); ours the
+    Source: Nasr, Shokri and Houmansadr, Comprehensive Privacy Analysis of Deep Learning, IEEE S&P 2019: its
+    unsupervised attacker. Theirs clusters what an autoencoder makes of a record (spectral clustering); ours the
     logarithms of the norms (k-means), and takes both clusters for Gaussians of one variance and of even weight, so that
     a smaller norm always says member.
 
@@ -35,6 +37,3 @@ def gradient_clusters(view: View, *, gradients: Sequence[str | int] = ("all",)) 
     squares = np.stack([((x - mean) ** 2).sum(1) for mean in (small, large)])
     variance = max(squares.min(0).mean() / x.shape[1], 1e-9)
     return torch.from_numpy((squares[1] - squares[0]) / (2 * variance))
-
-
-vars(gradient_clusters).update(access="parameters")

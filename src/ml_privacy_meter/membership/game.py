@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership.view import Attack, Inside, View, shown
-from ml_privacy_meter.types import Scores, fold_of
+from ml_privacy_meter.types import Scores, fold_of, marked
 
 
 @dataclass(frozen=True)
@@ -137,17 +136,8 @@ def _check_silent(count: Int[Tensor, " records"], truth: Bool[Tensor, " records"
         )
 
 
-def marked(attack: Any, mark: str) -> Any:
-    """What an attack, with settings or without, was marked with above; False where it was not."""
-    return getattr(plain(attack), mark, False)
-
-
 def _one_each(score: Any, view: View) -> Float[Tensor, " records"]:
     found = torch.as_tensor(score)
     if found.shape != (len(view.records),):
         raise InputError(f"An attack must score each of {len(view.records)} records, found shape {tuple(found.shape)}.")
     return found.double().cpu()
-
-
-def plain(attack: Any) -> Any:
-    return plain(attack.func) if isinstance(attack, partial) else attack

@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.membership.access import sees_parameters
 from ml_privacy_meter.membership.network import Outer, Part, fit_network
 from ml_privacy_meter.membership.parts import Exploited, Which
 from ml_privacy_meter.membership.view import View, learns, needs_known
@@ -21,6 +22,7 @@ _NO_REFERENCES = (
 )
 
 
+@sees_parameters
 @learns
 @needs_known
 def whitebox(
@@ -67,22 +69,12 @@ def whitebox(
     if view.known is None or view.known_member is None:
         raise InputError("`whitebox` needs records whose membership is known, found none. See `needs_known`.")
     read = partial(_read, view.reader, view.target, view.known)
-    judge = fit_networks(
-        exploited.of(view.target, view.known.labels, read),
-        view.known_member,
-        plain=exploited.plain,
-        networks=networks,
-        epochs=epochs,
-        lr=lr,
-        batch_size=batch_size,
-        validation=validation,
-        kernels=kernels,
-        seed=seed,
-        device=getattr(view.reader, "device", "cpu"),
-    )
-    return judge(exploited.of(view.target, view.records.labels, view.of_target))
+    parts = exploited.of(view.target, view.known.labels, read)
+    fitting = {"networks": networks, "epochs": epochs, "lr": lr, "batch_size": batch_size, "validation": validation}
+    return _judged(view, exploited, parts, view.known_member, **fitting, kernels=kernels, seed=seed)
 
 
+@sees_parameters
 @learns
 def whitebox_by_references(
     view: View,
@@ -117,24 +109,16 @@ def whitebox_by_references(
     """
     exploited = Exploited(layers, gradients, exploit_outputs, exploit_loss, exploit_label)
     parts, member = _of_references(view, exploited, most, seed)
-    judge = fit_networks(
-        parts,
-        member,
-        plain=exploited.plain,
-        networks=networks,
-        epochs=epochs,
-        lr=lr,
-        batch_size=batch_size,
-        validation=validation,
-        kernels=kernels,
-        seed=seed,
-        device=getattr(view.reader, "device", "cpu"),
-    )
+    fitting = {"networks": networks, "epochs": epochs, "lr": lr, "batch_size": batch_size, "validation": validation}
+    return _judged(view, exploited, parts, member, **fitting, kernels=kernels, seed=seed)
+
+
+def _judged(
+    view: View, exploited: Exploited, parts: Sequence[Part], member: Bool[Tensor, " known"], **fitting: Any
+) -> Float[Tensor, " records"]:
+    device = getattr(view.reader, "device", "cpu")
+    judge = fit_networks(parts, member, plain=exploited.plain, device=device, **fitting)
     return judge(exploited.of(view.target, view.records.labels, view.of_target))
-
-
-for _attack in (whitebox, whitebox_by_references):
-    vars(_attack).update(access="parameters")
 
 
 def fit_networks(
@@ -184,9 +168,8 @@ def _of_references(
     rng, found, member = torch.Generator().manual_seed(seed), [], []
     for j, model in enumerate(models):
         parts = exploited.of(view.target, records.labels, partial(_read, view.reader, model, records))
-        order = (
-            torch.stack([_sum(part) for part in parts]).sum(0).argsort(stable=True)
-        )  # else answers would hang on that of the records
+        # in an order of their own, else answers would hang on that of the records
+        order = torch.stack([_sum(part) for part in parts]).sum(0).argsort(stable=True)
         shown = order if hidden is None else order[~hidden[order, j]]
         rows = shown[torch.randperm(len(shown), generator=rng)[: most // len(models)]]
         found.append([part[rows] for part in parts])
