@@ -205,8 +205,9 @@ class TestRefusals:
         ("gone.npz", "found nothing"),
         ("a.pkl", "is a pickle"),
         ("a.joblib", "is a pickle"),
-        ("a.npy", "single array"),
-        ("a.txt", r"come as \.npz"),
+        ("a.npy", r"no whole \.npy"),
+        ("a.txt", "must be a line of numbers"),
+        ("a.doc", r"come as \.npz"),
     ],
 )
 def test_what_is_no_file_of_records_is_refused_with_advice(tmp_path, name, says):

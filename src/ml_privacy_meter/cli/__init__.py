@@ -14,7 +14,7 @@ from rich.console import Console
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import compare as comparing
-from ml_privacy_meter.cli import examples, gate, options, runfile, template
+from ml_privacy_meter.cli import convert, examples, gate, options, runfile, template
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
 from ml_privacy_meter.cli.tracking import with_options
@@ -251,6 +251,7 @@ def _said(problem: BaseException) -> tuple[int, str]:
 
 
 app.command()(gate.command(_do))
+app.command("convert")(convert.command(_do))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.records.archive import load_npz
 from ml_privacy_meter.records.images import load_images
+from ml_privacy_meter.records.lines import load_lines, load_text_rows
 from ml_privacy_meter.records.memory import of_arrays, of_dataset, of_frame
 from ml_privacy_meter.records.tables import load_csv, load_parquet
 from ml_privacy_meter.records.wanted import Wanted
@@ -31,10 +32,11 @@ def load(
     size: Sequence[int] | None = None,
     name: str = "records",
 ) -> Records:
-    """The records in a file (.npz, .csv, .csv.gz, .tsv, .parquet) or a folder of images, read when asked for.
+    """The records in a file (.npz, .csv, .csv.gz, .tsv, .parquet, .txt) or a folder of images, read when asked for.
 
     A table of numbers and truth values gives tensors: float32 where the columns' own types fit into it, else
-    float64 (as numbers in a csv file do). A table with text in it gives DataFrames.
+    float64 (as numbers in a csv file do). A table with text in it gives DataFrames. Lines of a .txt file, and rows of
+    text in a .npy file, are in the format of 2020: ``f1,f2,...,fn;label``, or one channel of an image after the other.
 
     Args:
         features: the array, or the columns, that the model takes; by default every column of no other use.
@@ -44,7 +46,7 @@ def load(
         drop: columns that the model does not take.
         probabilities: what the target model answered, as an array or as one column a class.
         logits: the same, before the softmax.
-        size: height and width that images are brought to.
+        size: height and width that images are brought to; or those of the images in a .txt file that are no squares.
         name: ids are called ``name:row`` where the records have none of their own.
 
     Raises:
@@ -63,6 +65,10 @@ def load(
         return load_csv(path, wanted, name=name, delimiter="\t" if kind.startswith(".tsv") else ",")
     if kind == ".parquet":
         return load_parquet(path, wanted, name=name)
+    if kind == ".txt":
+        return load_lines(path, wanted, name=name)
+    if kind == ".npy":
+        return load_text_rows(path, wanted, name=name)
     raise InputError(_advice(path, kind))
 
 
@@ -116,12 +122,7 @@ def _advice(path: Path, kind: str) -> str:
             f"`{path}` is a pickle, and to read one is to run whatever code it brings. Save arrays with "
             "np.savez('data.npz', x=x, y=y), or a DataFrame with to_parquet."
         )
-    if kind == ".npy":
-        return (
-            f"`{path}` holds a single array, but records need labels too. Save both with "
-            "np.savez('data.npz', x=x, y=y)."
-        )
     return (
-        f"Records come as .npz, .csv, .csv.gz, .tsv, .parquet or a folder of images, found `{path.name}`. "
+        f"Records come as .npz, .csv, .csv.gz, .tsv, .parquet, .txt or a folder of images, found `{path.name}`. "
         "Convert it to one of these."
     )
