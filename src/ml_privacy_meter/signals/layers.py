@@ -1,7 +1,9 @@
 """The layers of a model and their parameters, by the names and numbers that a user gives them."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
@@ -24,7 +26,7 @@ def layers(model: Any) -> dict[str, nn.Module]:
 
 def trainable(model: Any) -> dict[str, nn.Module]:
     """The layers that have parameters of their own."""
-    return {name: part for name, part in layers(model).items() if next(part.parameters(), None) is not None}
+    return {name: part for name, part in layers(model).items() if any(map(torch.is_floating_point, part.parameters()))}
 
 
 def layer(model: Any, which: str | int) -> nn.Module:
@@ -87,12 +89,20 @@ def _collect(part: nn.Module, name: str, found: dict[str, nn.Module]) -> bool:
     """Adds the layers of a part; whether anything in it gives outputs."""
     inside = False
     if not isinstance(part, _WHOLE) and not is_parametrized(part):
-        for child, module in part.named_children():
+        for child, module in _children(part):
             inside |= _collect(module, f"{name}.{child}" if name else child, found)
     gives = type(part).forward is not nn.Module.forward
     if gives and not inside and not any(part is other for other in found.values()):
         found[name] = part
     return inside or gives
+
+
+def _children(part: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+    """The modules in a part by their names. Keras keeps its layers from torch, which knows their weights alone."""
+    if any(kind.__module__.startswith("keras.") for kind in type(part).__mro__):
+        own = getattr(part, "layers", ())
+        return [(layer.name, layer) for layer in own if type(layer).__name__ != "InputLayer"]
+    return part.named_children()
 
 
 def _names(inner: nn.Module, one: str | int, known: dict[str, nn.Parameter]) -> set[str]:
