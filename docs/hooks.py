@@ -1,5 +1,6 @@
 """What the site has beside the files of this folder: pages that lie in the root, and a section for each public name."""
 
+import operator
 import re
 import types
 from pathlib import Path
@@ -11,7 +12,7 @@ import ml_privacy_meter
 
 ROOT = Path(__file__).parents[1]
 BESIDE = ("CONTRIBUTING", "CHANGELOG")
-MODULES = ("membership", "risk", "signals")
+MODULES = ("membership", "risk", "signals", "attack", "attack.meminf", "utils", "utils.attack_data")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -32,7 +33,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 def sections() -> str:
     """A directive for each public name, by where it is defined: several are called like the module they stand in."""
     parts = []
-    for module in (ml_privacy_meter, *(getattr(ml_privacy_meter, name) for name in MODULES)):
+    for module in (ml_privacy_meter, *operator.attrgetter(*MODULES)(ml_privacy_meter)):
         short = module.__name__.removeprefix("ml_privacy_meter").lstrip(".")
         parts.append(f"## {f'`pm.{short}`' if short else '`pm`'}\n\n{module.__doc__}")
         for name in module.__all__:

@@ -84,6 +84,9 @@ def lay_out(folder: Path) -> dict[str, Any]:
     x, y = rng.normal(size=(2 * EACH, 8)).astype(np.float32), np.arange(2 * EACH) % 3
     sides = {"train": slice(0, EACH), "test": slice(EACH, None)}
     site = rng.choice(["north", "south"], 2 * EACH)
+    lines = [",".join(map(str, one)) + f";{label}" for one, label in zip(x.tolist(), y, strict=True)]
+    (folder / "everyone.txt").write_text("\n".join(lines) + "\n")
+    np.save(folder / "members.npy", np.array([line.split(";") for line in lines[:EACH]]))
     for side, rows in sides.items():
         ids = [f"record {i}" for i in range(2 * EACH)[rows]]
         np.savez(folder / f"{side}.npz", x=x[rows], y=y[rows], id=ids, site=site[rows])

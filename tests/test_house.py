@@ -42,11 +42,26 @@ MAY_IMPORT = {
     "gate": {"report", "risk", "_checks"},
     "usage": {"case", *GAMES, "signals", "training"},
     "trackers": {"report", "_checks", "_extras"},
-    "cli": {"audit", "case", "comparison", "trackers", *GAMES, *ROOMS, "gate", "__version__"} - {"findings", "risk"},
-    "__init__": {"audit", "usage", "comparison", "trackers", *GAMES, *ROOMS},
+    "utils": {"records", "types", "_checks"},
+    "cli": {"audit", "case", "comparison", "trackers", "utils", *GAMES, *ROOMS, "gate", "__version__"}
+    - {"findings", "risk"},
+    "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
+    "__init__": {"attack", "audit", "usage", "comparison", "trackers", "utils", *GAMES, *ROOMS},
 }
 PUBLIC = {
-    *("audit", "compare", "open_model", "load_records", "as_records", "membership", "risk", "signals", "trackers"),
+    *(
+        "attack",
+        "utils",
+        "audit",
+        "compare",
+        "open_model",
+        "load_records",
+        "as_records",
+        "membership",
+        "risk",
+        "signals",
+        "trackers",
+    ),
     *("train_references", "own_references", "load_outputs", "dataset_usage", "Recipe", "References"),
     *("Check", "Comparison", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }

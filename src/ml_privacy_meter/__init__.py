@@ -1,6 +1,6 @@
 """Quantifies what a trained model reveals about the records it was trained on."""
 
-from ml_privacy_meter import membership, risk, signals, trackers, utils
+from ml_privacy_meter import attack, membership, risk, signals, trackers, utils
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.comparison import Comparison, compare
@@ -27,6 +27,7 @@ __all__ = [
     "Scores",
     "Signals",
     "as_records",
+    "attack",
     "audit",
     "compare",
     "dataset_usage",

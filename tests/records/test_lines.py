@@ -127,6 +127,17 @@ def test_broken_lines_are_refused(content, says, tmp_path):
         load_records(path)
 
 
+@pytest.mark.parametrize("size", range(1, 20))
+def test_an_empty_line_is_missed_nowhere(size, tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "BLOCK", size)
+    path = tmp_path / "x.txt"
+    path.write_bytes(b"1,2;3\r\n1,2;3\n\n1,2;3\n")
+    with pytest.raises(InputError, match="Line 3 is not so: it is empty"):
+        load_records(path)
+    path.write_bytes(b"1,2;3\r\n1,2;3\n\n\n")
+    assert len(load_records(path)) == 2
+
+
 def test_a_message_holds_no_more_of_a_record_than_the_value_that_is_wrong(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("1,2;3\n777,888,999;3\n")

@@ -75,12 +75,12 @@ def _blocks(file: Any) -> Iterator[bytes]:
     """The file in whole lines, some 4 MB at once; empty lines at its end are left out."""
     rest = file.read(3).removeprefix(b"\xef\xbb\xbf")
     while part := file.read(BLOCK):
-        whole, _, rest = (rest + part).rpartition(b"\n")
-        block = whole.rstrip()
+        whole, end, rest = (rest + part).rpartition(b"\n")
+        block, empty = whole.rstrip(), whole + end
         if block:
             yield block + b"\n"
-            whole = whole[len(block) :].partition(b"\n")[2]
-        rest = whole + b"\n" + rest if whole else rest
+            empty = empty[len(block) :].partition(b"\n")[2]
+        rest = empty + rest
     if rest.strip():
         yield rest.rstrip() + b"\n"
 

@@ -22,13 +22,13 @@ def pictures(found: Document) -> Iterator[tuple[str, bytes]]:
     """Each picture's name and its PNG; risk by group is that of the strongest attack."""
     ran = figures.shown(found)
     if ran:
-        yield "ROC, linear axes", _png(_roc(ran, logarithmic=False))
-        yield "ROC, logarithmic axes", _png(_roc(ran, logarithmic=True))
+        yield "ROC, linear axes", png(roc(ran, logarithmic=False))
+        yield "ROC, logarithmic axes", png(roc(ran, logarithmic=True))
     if found["calibration"] is not None:
-        yield "privacy risk", _png(_probabilities(found["calibration"]["bins"]))
+        yield "privacy risk", png(probabilities(found["calibration"]["bins"]))
     for finding in sorted(ran, key=_reach)[-1:]:
         for column in dict.fromkeys(group["column"] for group, _ in figures.grouped(finding)):
-            yield f"risk by {figures.part(column)}", _png(_groups(finding, column, found["about"]["confidence"]))
+            yield f"risk by {figures.part(column)}", png(groups(finding, column, found["about"]["confidence"]))
     for key, spec, _ in weights.pictures(found["gradient_norms"]):
         yield key.replace("-", " "), blocks.png(spec, SIZE["width"])
 
@@ -39,7 +39,7 @@ def _reach(finding: Document) -> tuple[bool, float]:
     return auc["chosen"], auc["value"] or 0.0
 
 
-def _roc(ran: list[Document], *, logarithmic: bool) -> Any:
+def roc(ran: list[Document], *, logarithmic: bool) -> Any:
     """The curve of every attack, and the true positive rates of its figures with their intervals."""
     rates = [rate for one in ran for side in (one["roc"]["fpr"], one["roc"]["tpr"]) for rate in side if rate > 0]
     floor = 10.0 ** math.floor(math.log10(min(rates)) - 1e-9) if logarithmic else 0.0
@@ -70,7 +70,7 @@ def _roc(ran: list[Document], *, logarithmic: bool) -> Any:
     return alt.layer(*drawn).properties(**SIZE, title="ROC; bars are the intervals of the report's figures")
 
 
-def _probabilities(bins: list[Document]) -> Any:
+def probabilities(bins: list[Document]) -> Any:
     """How the membership probabilities of members and of non-members are spread."""
     total = {key: max(1, sum(one[key] for one in bins)) for key in ("members", "non_members")}
     values = [
@@ -90,7 +90,7 @@ def _probabilities(bins: list[Document]) -> Any:
     ).properties(**SIZE)
 
 
-def _groups(finding: Document, column: str, confidence: float) -> Any:
+def groups(finding: Document, column: str, confidence: float) -> Any:
     """The figure of each group with its interval, the highest first, and how many records stand behind it."""
     held = [(group, risk) for group, risk in figures.grouped(finding) if group["column"] == column]
     name = held[0][1]["name"]
@@ -113,6 +113,7 @@ def _groups(finding: Document, column: str, confidence: float) -> Any:
     return alt.layer(*drawn).properties(title=[more, finding["attack"]], width=SIZE["width"])
 
 
-def _png(chart: Any) -> bytes:
+def png(chart: Any) -> bytes:
+    """The chart as a PNG."""
     spec: dict[str, Any] = chart.to_dict() | {"config": CONFIG}
     return bytes(vl_convert.vegalite_to_png(spec, scale=1.5))

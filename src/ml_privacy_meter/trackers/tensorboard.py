@@ -1,6 +1,7 @@
 """A report in TensorBoard."""
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,20 @@ def to_tensorboard(report: Report, folder: str | Path, *, step: int = 0) -> Path
     return Path(folder)
 
 
+def add_to_tensorboard(
+    folder: str | Path, *, curves: Mapping[str, Sequence[float]], pictures: Mapping[str, bytes]
+) -> Path:
+    """The folder, now with a file of events of its own: curves, step by step from 0 on, and pictures (PNG)."""
+    check_tensorboard(folder)
+    with _writer()(str(folder), filename_suffix=".privacy-meter.more") as writer:
+        for name, values in curves.items():
+            for step, value in enumerate(values):
+                writer.add_scalar(name, value, step)
+        for name, png in pictures.items():
+            _picture(writer, name, png, 0)
+    return Path(folder)
+
+
 def _curves(writer: Any, finding: Document, about: Document, step: int) -> None:
     attack = figures.part(finding["attack"])
     members, others = about["members"], about["non_members"]
@@ -95,14 +110,18 @@ def _curves(writer: Any, finding: Document, about: Document, step: int) -> None:
 
 
 def _pictures(writer: Any, found: Document, step: int) -> None:
-    from PIL import Image  # comes with TensorBoard
-
     # The charts' library takes a second to import; whoever only checks need not wait.
     from ml_privacy_meter.trackers.pictures import pictures
 
     for name, png in pictures(found):
-        shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-        writer.add_image(name, shown, step, dataformats="HWC")
+        _picture(writer, name, png, step)
+
+
+def _picture(writer: Any, name: str, png: bytes, step: int) -> None:
+    from PIL import Image  # comes with TensorBoard
+
+    shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    writer.add_image(name, shown, step, dataformats="HWC")
 
 
 def _writer() -> Any:

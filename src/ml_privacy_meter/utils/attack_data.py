@@ -14,6 +14,8 @@ from ml_privacy_meter import records
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.types import Records, Rows
 
+__all__ = ["AttackData", "Sides", "attack_data"]
+
 BLOCK = 1024
 
 
@@ -97,9 +99,9 @@ class Shaped:
 
     of: Rows
     shape: tuple[int, ...]
-    last: bool
-    means: Tensor | None
-    stddevs: Tensor | None
+    last: bool = False
+    means: Tensor | None = None
+    stddevs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.of)
@@ -148,7 +150,12 @@ def attack_data(
         raise InputError(f"`batch_size` must be 1 or more and `seed` not below 0, found {batch_size} and {seed}.")
     shape = None if input_shape is None else tuple(int(n) for n in input_shape)
     loaded = [_loaded(*named, shape) for named in ((member_dataset_path, "members"), (dataset_path, "data set"))]
-    shape = shape or _shape_of(loaded[0].records)
+    shape, other = (shape or _shape_of(side.records) for side in loaded)
+    if shape != other:
+        raise InputError(
+            f"Members and data set must hold records of one shape, found {shape} in `{member_dataset_path}` and "
+            f"{other} in `{dataset_path}`. Give files of the same kind of records."
+        )
     inside, outside = (np.sort(np.unique(side.digest, return_index=True)[1]) for side in loaded)
     outside = outside[~np.isin(loaded[1].digest[outside], loaded[0].digest)]
     rng = np.random.default_rng(seed)
@@ -172,8 +179,8 @@ def attack_data(
 def _loaded(path: str | Path, name: str, shape: tuple[int, ...] | None) -> records.Scanned:
     text = Path(path).suffix.lower() in (".txt", ".npy")
     size = shape[:2] if text and shape is not None and len(shape) == 3 else None
-    read = records.scan(records.load(path, size=size, name=name), name=f"`{path}`")
-    one = read.records.x[slice(0, 1)]
+    read = records.load(path, size=size)
+    one = read.x[slice(0, 1)]
     if not isinstance(one, Tensor):
         raise InputError(f"The features of `{path}` must be numbers, found text. Turn it into numbers.")
     if shape is not None and one.numel() != int(np.prod(shape)):
@@ -181,7 +188,9 @@ def _loaded(path: str | Path, name: str, shape: tuple[int, ...] | None) -> recor
             f"A record must hold as many numbers as `input_shape` {shape} says, {int(np.prod(shape)):,}, found "
             f"{one.numel():,} in `{path}`. Say the shape of its records."
         )
-    return read
+    rows = np.char.add(f"{name}:", np.arange(len(read)).astype(str))  # own ids need not differ
+    even = replace(read, x=Shaped(read.x, shape or _shape_of(read)), id=rows, groups={}, outputs=None)
+    return records.scan(even, name=f"`{path}`")
 
 
 def _shape_of(of: Records) -> tuple[int, ...]:

@@ -1,0 +1,241 @@
+"""An attack network that learns from one model and is tested on another, by the names and defaults of 2020."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt64
+from torch import Tensor
+
+from ml_privacy_meter import targets
+from ml_privacy_meter._checks import InputError, one_of
+from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
+from ml_privacy_meter.attack.testing import tested
+from ml_privacy_meter.case import prepare
+from ml_privacy_meter.membership import View
+from ml_privacy_meter.membership.network import Network, fit_network
+from ml_privacy_meter.membership.parts import Exploited
+from ml_privacy_meter.signals import Reader, Store
+from ml_privacy_meter.signals.layers import chosen, layer
+from ml_privacy_meter.targets.keras import Keras
+from ml_privacy_meter.utils.attack_data import AttackData, Sides
+
+__all__ = ["MemInf", "initialize"]
+
+Which = Sequence[int | str]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model, and records of which some trained it."""
+
+    opened: targets.Opened
+    data: AttackData
+
+    def sides(self, *, test: bool) -> Sides:
+        """The records, in the order of axes that the model takes."""
+        height, width, channels = self.data.input_shape if len(self.data.input_shape) == 3 else (0, 0, 0)
+        takes = getattr(getattr(self.opened.inner, "model", None), "input_shape", (None,))
+        last = isinstance(self.opened.inner, Keras) and tuple(takes[1:]) != (channels, height, width)
+        return (self.data.load_test if test else self.data.load_train)(channels_last=last)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks that have learned, each with other records held back, and the content of all that they have seen."""
+
+    networks: tuple[Network, ...]
+    epochs: Epochs
+    keys: UInt64[np.ndarray, " records"]
+    says: str
+
+
+class MemInf:
+    """A membership inference attack with the weights at hand: `initialize` sets it up.
+
+    Args:
+        name: of the attack, and of the folder of its results.
+        learned: what `train_attack` has found; None before.
+    """
+
+    def __init__(
+        self, learns_on: Subject, judges: Subject, exploited: Exploited, *, name: str, folder: Path, **fitting: Any
+    ) -> None:
+        self.learns_on, self.judges, self.exploited = learns_on, judges, exploited
+        self.name, self.folder, self.fitting = name, folder, fitting
+        self.learned: Trained | None = None
+
+    def train_attack(self) -> Epochs:
+        """How the attack fared after each epoch on records that were held back from its training.
+
+        It learns from the members and non-members that the adversary knows of the model it is trained on.
+        """
+        settings = dict(self.fitting)
+        device, networks, seed = (settings.pop(name) for name in ("device", "networks", "seed"))
+        sides = self.learns_on.sides(test=False)
+        case = prepare(self.learns_on.opened, sides.members, sides.non_members, seed=seed)
+        reader = Reader(Store(None), device=device)
+        parts = self.exploited.of(
+            case.target, case.everyone.labels, lambda signal: reader.signal(signal, case.target, case.everyone)
+        )
+        notes: list[list[tuple[float, float]]] = [[] for _ in range(networks)]
+        fitted = tuple(
+            fit_network(
+                parts,
+                case.member,
+                seed=seed + k,
+                device=reader.device,
+                each_epoch=lambda epoch, loss, right, k=k: notes[k].append((loss, right)),  # type: ignore[misc]
+                **settings,
+            )
+            for k in range(networks)
+        )
+        epochs = Epochs(*(tuple(tuple(one[i] for one in note) for note in notes) for i in (0, 1)))
+        other = "another model" if self.judges.opened is not self.learns_on.opened else "the same model"
+        says = f"{len(sides.members):,} members and {len(sides.non_members):,} non-members of {other}"
+        self.learned = Trained(fitted, epochs, sides.keys, says)
+        return epochs
+
+    def test_attack(self, *, features: bool = False, tensorboard: bool | None = None) -> Results:
+        """What the attack finds on records that it has not learned from, saved in a new folder of its name.
+
+        Args:
+            features: whether the records themselves are saved too, ``m_features.npy`` and ``nm_features.npy``: these
+                are raw data, perhaps of people.
+            tensorboard: whether all is written for TensorBoard too; None: where that is installed.
+
+        Raises:
+            InputError: the attack has not been trained, too few records are left, or their model differs from the
+                one that was learned from.
+        """
+        learned, sides = trained(self), self.judges.sides(test=True)
+        settings = {key: self.fitting[key] for key in ("seed", "device")}
+        report = tested(self.judges.opened, sides, [self.of_view()], learned.keys, **settings)
+        return save(
+            self.folder,
+            self.name,
+            report,
+            epochs=learned.epochs,
+            sides=sides,
+            features=features,
+            tensorboard=tensorboard,
+        )
+
+    def of_view(self) -> Any:
+        """The trained attack, as a function of a `membership.View`."""
+        learned, exploited = trained(self), self.exploited
+
+        def attack(view: View) -> Tensor:
+            parts = exploited.of(view.target, view.records.labels, view.of_target)
+            return torch.stack([network.log_odds(parts) for network in learned.networks]).mean(0)
+
+        attack.__name__ = self.name
+        attack.__doc__ = (
+            f"Log-odds of membership, in nats, of an attack network that learned from {learned.says}.\n\n"
+            f"Sees: The target model's weights, the record and its true label, and {learned.says}, with labels."
+        )
+        vars(attack).update(access="parameters")
+        return attack
+
+
+def initialize(
+    target_train_model: Any,
+    target_attack_model: Any,
+    train_datahandler: AttackData,
+    attack_datahandler: AttackData,
+    device: str | None = None,
+    optimizer: str = "adam",
+    model_name: str = "whitebox1",
+    layers_to_exploit: Which | None = None,
+    gradients_to_exploit: Which | None = None,
+    exploit_loss: bool = True,
+    exploit_label: bool = True,
+    learning_rate: float = 0.0001,
+    epochs: int = 100,
+    *,
+    networks: int = 3,
+    seed: int = 0,
+    folder: str | Path = "logs",
+) -> MemInf:
+    """An attack network that is to learn from one model and to be tested on another, or on other records of the same.
+
+    Source: Nasr, Shokri and Houmansadr, Comprehensive Privacy Analysis of Deep Learning, IEEE S&P 2019; the interface
+    is that of ML Privacy Meter 1.0 (2020). The network is that of `membership.whitebox`, which says how it differs.
+
+    Args:
+        target_train_model: the model that the attack learns from: of PyTorch, of Keras, or whatever `open_model` takes.
+        target_attack_model: the model that it is tested on; may be the same.
+        train_datahandler: see `utils.attack_data`: members of the first model, and records that it never saw.
+        attack_datahandler: the same of the second; what the attack has learned from is left out of the test.
+        device: None takes a GPU where there is one.
+        optimizer: "adam", the only one.
+        model_name: of the attack, and of the folder of its results in ``folder``.
+        layers_to_exploit: layers whose outputs are read: by number, the first of all layers is 1, or by name.
+        gradients_to_exploit: layers by whose parameters the gradient of the loss is read: by number, the first layer
+            with parameters is 1, or by name.
+        networks: that are fitted, each with other records held back, and averaged.
+        epochs: at most: a network that has not become better for 8 is finished.
+
+    Raises:
+        InputError: a model has no such layer (the message lists them), or a setting cannot be.
+    """
+    one_of(optimizer, ("adam",), "optimizer")
+    if learning_rate <= 0 or epochs < 1 or networks < 1 or seed < 0:
+        raise InputError(
+            "`learning_rate` must be above 0, `epochs` and `networks` 1 or more, and `seed` not below 0, found "
+            f"{learning_rate}, {epochs}, {networks} and {seed}."
+        )
+    check_name(model_name)
+    first = _opened(target_train_model)
+    other = first if target_attack_model is target_train_model else _opened(target_attack_model)
+    exploited = Exploited(
+        _checked(first, other, layers_to_exploit, gradients=False),
+        _checked(first, other, gradients_to_exploit, gradients=True),
+        outputs=False,
+        loss=exploit_loss,
+        label=exploit_label,
+    )
+    if not (exploited.layers or exploited.gradients or exploit_loss):
+        raise InputError("An attack must exploit a layer, a gradient or the loss, found none of them. Name one.")
+    return MemInf(
+        Subject(first, train_datahandler),
+        Subject(other, attack_datahandler),
+        exploited,
+        name=model_name,
+        folder=Path(folder),
+        device=device or "auto",
+        networks=networks,
+        seed=seed,
+        epochs=epochs,
+        lr=learning_rate,
+        batch_size=2 * train_datahandler.batch_size,
+    )
+
+
+def trained(attack: MemInf) -> Trained:
+    """What an attack has learned.
+
+    Raises:
+        InputError: nothing yet.
+    """
+    if attack.learned is None:
+        raise InputError(f"The attack `{attack.name}` must be trained first: call train_attack().")
+    return attack.learned
+
+
+def _opened(model: Any) -> targets.Opened:
+    return model if isinstance(model, targets.Opened) else targets.open_model(model)
+
+
+def _checked(first: targets.Opened, other: targets.Opened, which: Which | None, *, gradients: bool) -> Which:
+    """The layers, each of which both models have."""
+    for opened in (first, other):
+        for one in which or ():
+            if gradients and (isinstance(one, int) or one == "last"):
+                chosen(opened.inner, (one,))
+            elif one != "last":
+                layer(opened.inner, one)
+    return tuple(which or ())
