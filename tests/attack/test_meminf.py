@@ -88,8 +88,12 @@ def check_files(found):
     said = json.loads((found.folder / "results.json").read_text())
     assert said["accuracy"] == found.accuracy
     events = EventAccumulator(str(found.folder / "tensorboard"), size_guidance={"images": 0}).Reload()
-    curve = [event.value for event in events.Scalars("whitebox1/accuracy 1")]
-    assert np.allclose(curve, said["accuracy_of_each_epoch"][0])
+    held_back = said["accuracy_of_each_epoch_held_back"]
+    assert list(held_back) == [f"network {k}, {how} the weights" for k in (1, 2) for how in ("without", "with")]
+    for what, curve in held_back.items():
+        assert np.allclose([event.value for event in events.Scalars(f"whitebox1/accuracy, {what}")], curve)
+    last = [max(held_back[f"network {k}, with the weights"]) for k in (1, 2)]
+    assert said["best_accuracy_held_back"] == pytest.approx(np.mean(last))
     assert "whitebox1/AUC" in events.Tags()["scalars"]
     assert pictures <= set(events.Tags()["images"])
 

@@ -1,12 +1,11 @@
 """An attack network that learns from one model and is tested on another, by the names and defaults of 2020."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt64
 from torch import Tensor
 
@@ -16,8 +15,9 @@ from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
 from ml_privacy_meter.attack.testing import tested
 from ml_privacy_meter.case import prepare
 from ml_privacy_meter.membership import View
-from ml_privacy_meter.membership.network import Network, fit_network
+from ml_privacy_meter.membership.network import Part
 from ml_privacy_meter.membership.parts import Exploited
+from ml_privacy_meter.membership.whitebox import fit_networks
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.layers import chosen, layer
 from ml_privacy_meter.targets.keras import Keras
@@ -45,9 +45,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Trained:
-    """Networks that have learned, each with other records held back, and the content of all that they have seen."""
+    """Networks that have learned, as a judge of what is read off a model, and what they have learned from."""
 
-    networks: tuple[Network, ...]
+    judge: Callable[[Sequence[Part]], Tensor]
     epochs: Epochs
     keys: UInt64[np.ndarray, " records"]
     says: str
@@ -81,22 +81,27 @@ class MemInf:
         parts = self.exploited.of(
             case.target, case.everyone.labels, lambda signal: reader.signal(signal, case.target, case.everyone)
         )
-        notes: list[list[tuple[float, float]]] = [[] for _ in range(networks)]
-        fitted = tuple(
-            fit_network(
-                parts,
-                case.member,
-                seed=seed + k,
-                device=reader.device,
-                each_epoch=lambda epoch, loss, right, k=k: notes[k].append((loss, right)),  # type: ignore[misc]
-                **settings,
-            )
-            for k in range(networks)
+        curves: list[list[float]] = []
+
+        def note(epoch: int, network: Any, accuracy: float) -> None:
+            if epoch == 1:
+                curves.append([])
+            curves[-1].append(accuracy)
+
+        judge = fit_networks(
+            parts,
+            case.member,
+            plain=self.exploited.plain,
+            networks=networks,
+            seed=seed,
+            device=reader.device,
+            each_epoch=note,
+            **settings,
         )
-        epochs = Epochs(*(tuple(tuple(one[i] for one in note) for note in notes) for i in (0, 1)))
+        epochs = Epochs(tuple(map(tuple, curves)), networks)
         other = "another model" if self.judges.opened is not self.learns_on.opened else "the same model"
         says = f"{len(sides.members):,} members and {len(sides.non_members):,} non-members of {other}"
-        self.learned = Trained(fitted, epochs, sides.keys, says)
+        self.learned = Trained(judge, epochs, sides.keys, says)
         return epochs
 
     def test_attack(self, *, features: bool = False, tensorboard: bool | None = None) -> Results:
@@ -129,8 +134,7 @@ class MemInf:
         learned, exploited = trained(self), self.exploited
 
         def attack(view: View) -> Tensor:
-            parts = exploited.of(view.target, view.records.labels, view.of_target)
-            return torch.stack([network.log_odds(parts) for network in learned.networks]).mean(0)
+            return learned.judge(exploited.of(view.target, view.records.labels, view.of_target))
 
         attack.__name__ = self.name
         attack.__doc__ = (

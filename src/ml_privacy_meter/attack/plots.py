@@ -110,17 +110,17 @@ def _norms(norm: np.ndarray, member: np.ndarray, kind: np.ndarray) -> Any:
 
 def _epochs(name: str, epochs: Epochs) -> Any:
     rows = [
-        {"epoch": epoch, "accuracy": value, "network": str(k), "used": epoch == chosen}
-        for k, (curve, chosen) in enumerate(zip(epochs.accuracy, epochs.chosen, strict=True), 1)
-        for epoch, value in enumerate(curve)
+        {"epoch": epoch, "accuracy": value, "learned": what}
+        for what, curve in epochs.named.items()
+        for epoch, value in enumerate(curve, 1)
     ]
-    used = [row for row in rows if row["used"]]
-    x, y = alt.X("epoch:Q", title="epoch"), alt.Y("accuracy:Q", scale=alt.Scale(zero=False))
-    colour = alt.Color("network:N", title="network")
-    title = [f"Accuracy of {name} on records held back from its training", "the dot: the epoch that is used"]
-    lines = alt.Chart(alt.InlineData(values=rows)).mark_line().encode(x=x, y=y, color=colour)
-    dots = alt.Chart(alt.InlineData(values=used)).mark_circle(size=90, opacity=1).encode(x=x, y=y, color=colour)
-    return alt.layer(lines, dots).properties(**SIZE, title=title)
+    colour = alt.Color("learned:N", sort=list(epochs.named), title=None, legend=alt.Legend(labelLimit=300))
+    lines = alt.Chart(alt.InlineData(values=rows)).mark_line(point=True)
+    return lines.encode(
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False)),
+        color=colour,
+    ).properties(**SIZE, title=f"Accuracy of {name} on records held back from its training")
 
 
 def _comparison(report: Report, names: Sequence[str]) -> Any:

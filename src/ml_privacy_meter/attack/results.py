@@ -26,25 +26,32 @@ Curves = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Epochs:
-    """How each network fared, after each epoch (0: untrained), on records that were held back from its training.
+    """The share of records that were told right after each epoch, of those that were held back from the training.
+
+    Where the loss or the label is exploited beside the weights, each network learns twice: from what can be seen
+    without the weights, and then what these add.
 
     Args:
-        loss: cross entropy, in nats: a curve for each network.
-        accuracy: share of the records that were told right: a curve for each network.
+        accuracy: a curve for each time that a network learned, network after network.
+        networks: how many there are.
     """
 
-    loss: Curves
     accuracy: Curves
+    networks: int
 
     @property
-    def chosen(self) -> tuple[int, ...]:
-        """The epoch of each network that is used: the one with the least loss."""
-        return tuple(int(np.argmin(curve)) for curve in self.loss)
+    def named(self) -> dict[str, tuple[float, ...]]:
+        """The curves by what was learned."""
+        times = len(self.accuracy) // self.networks
+        stages = [""] if times == 1 else [", without the weights", ", with the weights"]
+        names = [f"network {k}{stage}" for k in range(1, self.networks + 1) for stage in stages]
+        return dict(zip(names, self.accuracy, strict=True))
 
     @property
     def best(self) -> float:
-        """Accuracy after the epochs that are used, a mean over networks; chosen on these records, it is a bit high."""
-        return float(np.mean([curve[at] for curve, at in zip(self.accuracy, self.chosen, strict=True)]))
+        """The highest accuracy of each network's last curve, a mean over them: chosen after the fact, so a bit high."""
+        times = len(self.accuracy) // self.networks
+        return float(np.mean([max(curve) for curve in self.accuracy[times - 1 :: times]]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +111,12 @@ def save(
         "attack": name,
         "accuracy": accuracy,
         "best_accuracy_held_back": epochs.best,
-        "epoch_chosen": epochs.chosen,
-        "accuracy_of_each_epoch": epochs.accuracy,
-        "loss_of_each_epoch": epochs.loss,
+        "accuracy_of_each_epoch_held_back": epochs.named,
         "member_accuracy_of_the_model": report.about.get("member_accuracy"),
         "non_member_accuracy_of_the_model": report.about.get("non_member_accuracy"),
     }
+
+    curves = {f"{name}/accuracy, {what}": curve for what, curve in epochs.named.items()}
 
     def write(place: Path) -> None:
         for key, values in probs.items():
@@ -121,7 +128,7 @@ def save(
             if features:
                 _save_features(place / f"{key}_features.npy", records, ids)
         (place / "results.json").write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-        finish(place, report, pictures, tensorboard=tensorboard, curves=_curves(name, epochs))
+        finish(place, report, pictures, tensorboard=tensorboard, curves=curves)
 
     return Results(in_new_folder(folder, name, write), report, epochs, accuracy, **probs)
 
@@ -158,12 +165,6 @@ def in_new_folder(folder: Path, name: str, write: Any) -> Path:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     raise AssertionError
-
-
-def _curves(name: str, epochs: Epochs) -> dict[str, tuple[float, ...]]:
-    """By the names of 2020: loss and accuracy under the attack's name; of several networks, each by itself."""
-    sides = (("loss", epochs.loss), ("accuracy", epochs.accuracy))
-    return {f"{name}/{what} {k}": curve for what, curves in sides for k, curve in enumerate(curves, 1)}
 
 
 def _save_features(path: Path, records: Records, ids: np.ndarray) -> None:
