@@ -69,7 +69,16 @@ def test_every_public_name_has_a_section(site):
     names = seen(site / "api.html").names
     missing = {
         f"{module.__name__}.{name}"
-        for module in (pm, pm.membership, pm.risk, pm.signals)
+        for module in (
+            pm,
+            pm.membership,
+            pm.risk,
+            pm.signals,
+            pm.attack,
+            pm.attack.meminf,
+            pm.utils,
+            pm.utils.attack_data,
+        )
         for name in module.__all__
         if (defined := getattr(getattr(module, name), "__module__", "")).startswith("ml_privacy_meter")
         and f"{defined}.{getattr(module, name).__qualname__}" not in names
