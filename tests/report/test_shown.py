@@ -11,10 +11,9 @@ import pandas as pd
 import pypdf
 import pytest
 import torch
+from pages import EVIL, opened
 from PIL import Image
-from report import test_page
 from report.fakes import LEAKY, failed, fake
-from report.test_page import EVIL, opened
 
 from ml_privacy_meter import InputError, compare
 from ml_privacy_meter.records.memory import FrameInMemory
@@ -24,7 +23,6 @@ from ml_privacy_meter.report.page import page
 from ml_privacy_meter.report.records import packed
 from ml_privacy_meter.report.words import strongest
 
-browser = test_page.browser
 SECRET = "diagnosis-of"
 
 
