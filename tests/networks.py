@@ -70,6 +70,11 @@ def mlp() -> nn.Module:
     return nn.Sequential(nn.Linear(5, 8), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(8, 3))
 
 
+def normalised_mlp() -> nn.Module:
+    parts = (nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.GroupNorm(2, 8), nn.Linear(8, 3))
+    return nn.Sequential(*parts)
+
+
 def cnn() -> nn.Module:
     """Strides, groups, dilations and paddings of every kind, and four kinds of normalisation."""
     return nn.Sequential(
@@ -113,6 +118,7 @@ def numbers(*shape: int) -> Tensor:
 
 WORLDS = {
     "mlp": (mlp, numbers(5)),
+    "normalised mlp": (normalised_mlp, numbers(5)),
     "cnn": (cnn, numbers(3, 12, 12)),
     "conv1d": (conv1d, numbers(5, 9)),
     "conv3d": (conv3d, numbers(2, 4, 4, 4)),

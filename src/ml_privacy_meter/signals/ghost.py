@@ -80,10 +80,15 @@ def use_of(layer: nn.Module, parameter: str, a: Tensor, b: Tensor) -> Use:
         a, b = (part.reshape(len(part), 1, -1, part.shape[-1]) for part in (a, b))
         return Outer(a, b) if parameter == "weight" else Whole(b[:, 0].sum(1) if b.shape[2] > 1 else b[:, 0, 0])
     if parameter == "bias":
-        return Whole(b.flatten(2).sum(2))
+        return Whole(_by_channel(b))
     if isinstance(layer, _ConvNd):
         return Filters(a, b, layer)
-    return Whole((b * _normal(layer, a)).flatten(2).sum(2))
+    return Whole(_by_channel(b * _normal(layer, a)))
+
+
+def _by_channel(z: Tensor) -> Tensor:
+    """The sum over all places of each channel, if there are any."""
+    return z.flatten(2).sum(2) if z.ndim > 2 else z
 
 
 def added(uses: Sequence[Use]) -> Use:
