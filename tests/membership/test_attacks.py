@@ -14,6 +14,7 @@ from scipy.stats import binom
 from ml_privacy_meter import membership
 from ml_privacy_meter.membership import MembershipGame, View, describe
 from ml_privacy_meter.risk import advantage, auc
+from ml_privacy_meter.types import marked
 
 EACH = pytest.mark.parametrize(("attack", "models"), [(row[0], row[3]) for row in attacks.ATTACKS], ids=describe)
 
