@@ -46,6 +46,17 @@ class Tied(nn.Module):
         return F.linear(z, self.words.weight) if self.functional else self.head(z)
 
 
+class Column(nn.Module):
+    """A category of each record is looked up by itself, without an axis of places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds, self.head = nn.Embedding(20, 4, padding_idx=3), nn.Linear(9, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.cat([self.kinds(x[:, 0]), x[:, 1:6] / 10], 1))
+
+
 class Block(nn.Module):
     def __init__(self, inside: int, outside: int) -> None:
         super().__init__()
@@ -127,6 +138,7 @@ WORLDS = {
     "gru both ways": (lambda: Recurrent(nn.GRU, bidirectional=True), TOKENS),
     "transformer": (Transformer, TOKENS),
     "transformer, places first": (lambda: Transformer(records_first=False), TOKENS),
+    "column": (Column, TOKENS),
     "tied": (Tied, TOKENS),
     "tied by a function": (lambda: Tied(functional=True), TOKENS),
 }

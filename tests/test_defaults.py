@@ -55,6 +55,14 @@ def test_what_can_be_read_is_found_by_trying_and_leaves_the_models_as_they_were(
     assert weights_of(whole, [bent], X, Y) == ("all", "last", "linear")
 
 
+def test_the_weights_of_a_model_of_one_quantity_are_read_too() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(80, 3), torch.randn(80)
+    report = pm.audit(nn.Linear(3, 1), (x[:40], y[:40]), (x[40:], y[40:]))
+    assert {"threshold(signal=gradient_norm)", "influence"} < {found.attack for found in report.findings}
+    assert not report.failed
+
+
 def test_an_audit_of_a_module_says_what_the_weights_add_and_one_of_its_answers_does_not() -> None:
     world = reference_worlds.leaky(n=400)
     report = pm.audit(world.target, *world.sides)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from torch.nn.functional import cross_entropy
 from ml_privacy_meter import InputError
 from ml_privacy_meter.membership import View, influence
 from ml_privacy_meter.signals import Reader, Store
+
+influence_module = import_module("ml_privacy_meter.membership.influence")
 
 
 def view(model: nn.Module, records: tuple[Tensor, Tensor], population: tuple[Tensor, Tensor]) -> View:
@@ -55,6 +58,35 @@ def test_it_is_the_solution_of_the_whole_system(damping: float) -> None:
     expected = oracle(model, last, records, population, damping)
     found = influence(view(model, records, population), damping=damping)
     torch.testing.assert_close(found, expected.double(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("damping", [0.01, 1.0])
+def test_with_fewer_known_records_than_inputs_it_is_the_same_and_takes_no_products_of_inputs(
+    damping: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    last = nn.Linear(9, 3)
+    model = nn.Sequential(nn.Linear(3, 9), nn.Tanh(), last)
+    records, population = drawn(1), drawn(2, n=6)
+    expected = oracle(model, last, records, population, damping)
+    taken: list[int] = []
+    damped = influence_module._damped
+    monkeypatch.setattr(influence_module, "_damped", lambda h, by: taken.append(len(h)) or damped(h, by))
+    found = influence(view(model, records, population), damping=damping)
+    torch.testing.assert_close(found, expected.double(), rtol=1e-4, atol=1e-5)
+    assert taken == [3]
+
+
+def test_of_many_known_records_a_wide_layer_takes_some_from_all_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, records, (x, y) = nn.Linear(9, 3), drawn(1, width=9), drawn(2, n=13, width=9)
+    monkeypatch.setattr(influence_module, "MOST", 5)
+    some = torch.tensor([0, 3, 6, 9, 12])
+    curved = influence_module._curvature
+    everyone = influence_module._residual(model(x).detach(), y)
+    monkeypatch.setattr(influence_module, "_curvature", lambda *_: curved(everyone, y))
+    found = influence(view(model, records, (x, y)))
+    torch.testing.assert_close(found, influence(view(model, records, (x[some], y[some]))))
 
 
 def test_a_factored_hessian_is_the_whole_one_where_all_population_records_are_one() -> None:

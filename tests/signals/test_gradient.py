@@ -52,7 +52,7 @@ def ways(model, x, y):
     return found, wanted.keys() - found.factored - found.vectorised - found.unused
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "conv1d", "resnet20", "tied"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "conv1d", "resnet20", "tied", "column"])
 def test_known_layers_take_no_pass_of_their_own(name):
     model, x, y = networks.made(name)
     found, single = ways(model, x, y)
@@ -194,6 +194,27 @@ def test_labels_of_other_kinds_have_gradients_too(kind):
     model, x, y = networks.made("mlp")
     y = networks.numbers(3) if kind == "quantity" else networks.numbers(3) > 0
     near(signals.gradients(model, x, y), networks.single_passes(model, x, y, list(model.parameters())))
+
+
+def test_a_quantity_that_comes_without_an_axis_has_a_gradient_too():
+    model, x, _ = networks.made("mlp")
+    model.append(nn.Linear(3, 1)).append(nn.Flatten(0))
+    y = networks.numbers()
+    near(signals.gradients(model, x, y), networks.single_passes(model, x, y, list(model.parameters())))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_compiled_model_has_the_gradients_and_the_layers_of_the_plain_one(inside):
+    model, x, y = networks.made("mlp")
+    expected = signals.gradients(model, x, y), signals.activations(model, x, y, of=1)
+    if inside:
+        model.compile(backend="eager")
+    else:
+        model = torch.compile(model, backend="eager")
+    with torch.no_grad():
+        model(x)
+    found = signals.gradients(model, x, y), signals.activations(model, x, y, of=1)
+    torch.testing.assert_close(found, expected)
 
 
 def test_parts_of_another_precision_are_taken_as_they_are():

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.membership.access import sees_parameters
 from ml_privacy_meter.membership.view import View, learns, needs_population
-from ml_privacy_meter.signals.layers import trainable
+from ml_privacy_meter.signals.layers import trainable, uncompiled
 from ml_privacy_meter.types import Model, OutputSignal
+
+MOST = 2048  # inputs of the layer, or else known records, whose products are taken
 
 
 @sees_parameters
@@ -31,7 +33,7 @@ def influence(view: View, *, damping: float = 0.1) -> Float[Tensor, " records"]:
     the mean gradient is left out: that of non-members turns the attack around. So are momentum, weight decay and the
     loss itself. H is Kronecker-factored and damped as in Martens and Grosse, Optimizing Neural Networks with
     Kronecker-factored Approximate Curvature, ICML 2015, sections 3 and 6.3: the mean curvature by the layer's outputs
-    times the mean square of its inputs.
+    times the mean square of its inputs; of a layer with more than 2,048 inputs, that of 2,048 of the records at most.
 
     Args:
         damping: what is added to the eigenvalues of H, in units of their mean, above 0; its root goes to each factor.
@@ -43,20 +45,42 @@ def influence(view: View, *, damping: float = 0.1) -> Float[Tensor, " records"]:
     asked = _factors(view)
     known = _factors(view, population=True)
     assert view.population is not None
-    square = known[1].T @ known[1] / len(known[1])
-    factors = zip(asked, (_curvature(known[0], view.population.labels), square), strict=True)
-    lengths = (torch.linalg.solve(_damped(h, damping), g.T).norm(dim=0) for g, h in factors)
+    curvature = _damped(_curvature(known[0], view.population.labels), damping)
+    lengths = torch.linalg.solve(curvature, asked[0].T).norm(dim=0), _of_inputs(asked[1], known[1], damping)
     score: Tensor = -torch.stack([length.clamp(min=1e-150).log() for length in lengths]).sum(0)
     return score
 
 
+def _of_inputs(
+    asked: Float[Tensor, "records inputs"], known: Float[Tensor, "known inputs"], damping: float
+) -> Float[Tensor, " records"]:
+    """How long what enters the layer is, times the inverse of its damped mean square among the known records."""
+    records, inputs = known.shape
+    if inputs > min(records, MOST):  # then the products of records are fewer than those of inputs (Woodbury)
+        known = known[torch.linspace(0, records - 1, min(records, MOST)).long()]
+        more = _more(known.square().mean(), damping)
+        products = known @ known.T / len(known)
+        products.diagonal().add_(more)
+        of_known = torch.linalg.solve(products, known @ asked.T / len(known))
+        solved = (asked - of_known.T @ known) / more
+    else:
+        solved = torch.linalg.solve(_damped(known.T @ known / records, damping), asked.T).T
+    lengths: Tensor = torch.linalg.vector_norm(solved, dim=1)
+    return lengths
+
+
+def _more(eigenvalue: Float[Tensor, ""], damping: float) -> Float[Tensor, ""]:
+    """What is added to the eigenvalues of a factor, by their mean."""
+    return (math.sqrt(damping) * eigenvalue).clamp(min=1e-12)
+
+
 def _damped(factor: Float[Tensor, "n n"], damping: float) -> Float[Tensor, "n n"]:
     """The factor with a multiple of its mean eigenvalue added to all of them."""
-    more = (math.sqrt(damping) * factor.diagonal().mean()).clamp(min=1e-12)
+    more = _more(factor.diagonal().mean(), damping)
     return factor + more * torch.eye(len(factor), dtype=factor.dtype)
 
 
-def _residual(outputs: Float[Tensor, "records outputs"], y: Tensor) -> Float[Tensor, "records outputs"]:
+def _residual(outputs: Float[Tensor, "records *outputs"], y: Tensor) -> Float[Tensor, "records outputs"]:
     """Gradient of the record's loss by the model's outputs: what is predicted, less the truth."""
     z = outputs.double()
     if y.is_floating_point():
@@ -76,7 +100,8 @@ def last_layer(model: Model, x: Any, y: Tensor) -> Float[Tensor, "records featur
     seen: list[tuple[Tensor, Tensor]] = []
     handle = part.register_forward_hook(lambda _, args, given: seen.append((args[0], given)))
     try:
-        model(x)
+        with uncompiled(model):
+            model(x)
     finally:
         handle.remove()
     if len(seen) != 1 or seen[0][0].ndim != 2 or seen[0][1].ndim != 2 or len(seen[0][0]) != len(y):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.signals.layers import layer
+from ml_privacy_meter.signals.layers import layer, uncompiled
 from ml_privacy_meter.signals.reader import evaluating
 from ml_privacy_meter.types import Model
 
@@ -59,7 +59,7 @@ def _given(model: Any, part: nn.Module, x: Any) -> list[Tensor]:
     handle = part.register_forward_hook(note)
     devices = {t.device for t in model.parameters() if t.is_cuda}
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=devices), evaluating(model):
+        with torch.no_grad(), torch.random.fork_rng(devices=devices), evaluating(model), uncompiled(model):
             model(x)
     finally:
         handle.remove()

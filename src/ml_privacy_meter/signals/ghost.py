@@ -70,8 +70,9 @@ def use_of(layer: nn.Module, parameter: str, a: Tensor, b: Tensor) -> Use:
         a = _wide(a)
     b = _wide(b)
     if isinstance(layer, nn.Embedding):
-        kept = a.flatten(1) != (-1 if layer.padding_idx is None else layer.padding_idx)
-        return Rows(a.flatten(1), b.reshape(len(b), -1, b.shape[-1]) * kept[..., None], layer.num_embeddings)
+        a = a.reshape(len(a), -1)
+        kept = a != (-1 if layer.padding_idx is None else layer.padding_idx)
+        return Rows(a, b.reshape(len(b), -1, b.shape[-1]) * kept[..., None], layer.num_embeddings)
     if isinstance(layer, nn.LayerNorm | nn.RMSNorm):
         own = len(layer.normalized_shape)
         of = b * _normal(layer, a) if parameter == "weight" else b

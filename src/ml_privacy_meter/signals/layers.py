@@ -1,6 +1,7 @@
 """The layers of a model and their parameters, by the names and numbers that a user gives them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -83,6 +84,17 @@ def bare(model: Any) -> tuple[nn.Module, str]:
             "module, not what it answers."
         )
     return model, prefix
+
+
+@contextmanager
+def uncompiled(model: Any) -> Iterator[None]:
+    """Within, a compiled model takes its steps one by one, so that hooks see each of its layers."""
+    parts = model.modules() if isinstance(model, nn.Module) else ()
+    if any(hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) for part in parts):
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    else:
+        yield
 
 
 def _collect(part: nn.Module, name: str, found: dict[str, nn.Module]) -> bool:

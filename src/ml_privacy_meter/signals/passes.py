@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.signals.classifier import loss
+from ml_privacy_meter.signals.layers import uncompiled
 from ml_privacy_meter.signals.reader import evaluating
 
 Weights = Mapping[str, nn.Parameter]
@@ -41,6 +42,7 @@ def asking(model: Any, wanted: Weights) -> Iterator[None]:
         stack.enter_context(torch.enable_grad())
         stack.enter_context(torch.random.fork_rng(devices=on_gpu))
         stack.enter_context(evaluating(model))
+        stack.enter_context(uncompiled(model))
         if on_gpu and recurrent:  # cuDNN takes their gradients in training mode alone
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         try:
@@ -75,7 +77,7 @@ def towards(outputs: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """
     z = outputs.detach().double().requires_grad_()
     (by_outputs,) = torch.autograd.grad(loss.of(z, y.to(z.device)).sum(), z)
-    scale = by_outputs.abs().flatten(1).amax(1)
+    scale = by_outputs.abs().reshape(len(y), -1).amax(1)  # quantities may be one number, without an axis
     scale = torch.where(scale > 0, scale, 1.0)
     return (by_outputs / scale.reshape(-1, *(1,) * (z.ndim - 1))).to(outputs.dtype), scale
 
