@@ -28,16 +28,16 @@ def gain(low: float, surely: float, value: float, high: float, **more: Any) -> d
         (gain(0.03, 0.02, 0.05, 0.07), "White-box access adds +0.050 [0.030, 0.070] to the AUC: “norm” over “loss”."),
         (
             gain(-0.01, -0.02, 0.01, 0.03),
-            "White-box access was not shown to add anything to the AUC: +0.010 [−0.010, 0.030], “norm” over “loss”.",
+            "These white-box attacks were not shown to add anything to the AUC: +0.010 [−0.010, 0.030], “norm” over “loss”.",
         ),
         (
             gain(0.001, -0.01, 0.02, 0.04),
-            "White-box access was not shown to add anything to the AUC: +0.020 [0.001, 0.040], “norm” over “loss”. The "
+            "These white-box attacks were not shown to add anything to the AUC: +0.020 [0.001, 0.040], “norm” over “loss”. The "
             "interval leaves out 0 only as long as it is not widened for the number of figures.",
         ),
         (
             gain(-0.07, -0.08, -0.05, -0.03),
-            "At the AUC, the white-box attack stays below the black-box one by −0.050 [−0.070, −0.030]: “norm” over "
+            "At the AUC, the white-box attack stays below the black-box one, −0.050 [−0.070, −0.030]: “norm” over "
             "“loss”. Whoever has the weights can run both.",
         ),
         (
@@ -78,6 +78,21 @@ def test_how_both_were_chosen_and_that_the_audit_is_void_is_said() -> None:
     assert "reference models took the target’s place" in chosen
     void = weights.said(fake(4000, weights=True, shifted=True)._document)[-1]
     assert "The audit is void" in void
+
+
+def test_where_no_gain_was_shown_the_weights_are_not_called_safe() -> None:
+    found = json.loads(json.dumps(fake(4000, weights=True)._document))
+    caution = "Where no gain was shown, the weights are not thereby safe to give away: other attacks may get more out"
+    alone = "none was played here that learns from reference models or from records whose membership is known."
+    assert caution in weights.said(found)[-1]
+    assert alone in weights.said(found)[-1]
+    assert alone in markdown(found)
+    assert caution in page(found)
+    found["findings"][0]["sees"] = "The target model's weights, and reference models."
+    assert "learns from records whose membership is known." in weights.said(found)[-1]
+    for one in found["added"]:
+        one["surely"] = 0.01
+    assert caution not in weights.said(found)[-1]
 
 
 def test_an_attack_that_also_knows_members_is_no_gain_of_the_weights_alone() -> None:

@@ -113,7 +113,7 @@ def _weights(document: Document) -> str:
     """What it adds to have the model's weights, where attacks on them were played."""
     found = weights.said(document)
     lines = [f"- {escape(one, room=600)}" for one in found[:-1]]
-    return "\n".join([*lines, f"\n{escape(found[-1], room=600)}"]) if found else ""
+    return "\n".join([*lines, f"\n{escape(found[-1], room=1_500)}"]) if found else ""
 
 
 def _cell(risk: Document | None) -> str:

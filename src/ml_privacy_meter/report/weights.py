@@ -16,6 +16,10 @@ CHOICE = {
     "rehearsals": "Both were chosen where reference models took the target’s place, not for what they reach here.",
     "half": "Both were chosen on one half of the records, and are compared on the other half.",
 }
+MORE = {
+    threats.WHOLE_REFERENCES: "from reference models",
+    threats.WHOLE_KNOWN: "from records whose membership is known",
+}
 NORMS = (
     "How far one record alone would pull the weights: the length of the gradient of its loss, by all weights. Records "
     "that a model was trained on tend to pull less. The outermost bars hold all that lies beyond."
@@ -35,9 +39,22 @@ def said(document: Document) -> list[str]:
         for name in known
         if any(one["weights"] == name for one in found)
     ]
+    if any(one["surely"] <= 0 for one in found):
+        after.append(_caution(document))
     if words.voided(document):
         after.append("The audit is void (see “Read this first”): this is what its figures would say at face value.")
     return [*map(sentence, found), " ".join(after)]
+
+
+def _caution(document: Document) -> str:
+    """What it does not mean that no gain was shown."""
+    played = {threats.level(one["sees"]) for one in document["findings"] if not one["failed"]}
+    missing = " or ".join(says for level, says in MORE.items() if level not in played)
+    without = f", and none was played here that learns {missing}" if missing else ""
+    return (
+        "Where no gain was shown, the weights are not thereby safe to give away: other attacks may get more out of "
+        f"them{without}."
+    )
 
 
 def sentence(one: Document) -> str:
@@ -48,11 +65,13 @@ def sentence(one: Document) -> str:
         return f"White-box access adds {difference(one)}{unit} to the {name}: {pair}."
     if one["high"] < 0:
         return (
-            f"At the {name}, the white-box attack stays below the black-box one by {difference(one)}{unit}: {pair}. "
+            f"At the {name}, the white-box attack stays below the black-box one, {difference(one)}{unit}: {pair}. "
             "Whoever has the weights can run both."
         )
     alone = " The interval leaves out 0 only as long as it is not widened for the number of figures." * (one["low"] > 0)
-    return f"White-box access was not shown to add anything to the {name}: {difference(one)}{unit}, {pair}.{alone}"
+    return (
+        f"These white-box attacks were not shown to add anything to the {name}: {difference(one)}{unit}, {pair}.{alone}"
+    )
 
 
 def difference(one: Document) -> str:
