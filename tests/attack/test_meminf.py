@@ -252,6 +252,7 @@ def test_layers_of_keras_are_those_of_its_own_list(paths):
         ({"optimizer": "sgd"}, "no optimizer `sgd`"),
         ({"epochs": 0}, "`epochs`"),
         ({"learning_rate": 0}, "`learning_rate`"),
+        ({"learning_rate": float("nan")}, "`learning_rate` must lie between 0 and inf, found nan"),
         ({"model_name": "a/b"}, "`model_name` must be a name that a folder may have"),
         ({"model_name": ".."}, "`model_name`"),
         ({"layers_to_exploit": None, "gradients_to_exploit": None, "exploit_loss": False}, "must exploit"),
@@ -260,6 +261,12 @@ def test_layers_of_keras_are_those_of_its_own_list(paths):
 def test_settings_that_cannot_be_are_refused(settings, says, model, paths):
     with pytest.raises(InputError, match=says):
         set_up(model, handler(paths), "logs", **settings)
+
+
+@pytest.mark.parametrize("which", [4, "4", np.array([4])])
+def test_a_layer_alone_or_of_numpy_is_a_layer(which, model, paths):
+    attack = set_up(model, handler(paths), "logs", layers_to_exploit=which, gradients_to_exploit=None)
+    assert attack.exploited.layers == ((which,) if isinstance(which, str) else (4,))
 
 
 def test_an_attack_must_be_trained_before_it_is_tested(model, paths):

@@ -28,12 +28,13 @@ def gain(low: float, surely: float, value: float, high: float, **more: Any) -> d
         (gain(0.03, 0.02, 0.05, 0.07), "White-box access adds +0.050 [0.030, 0.070] to the AUC: “norm” over “loss”."),
         (
             gain(-0.01, -0.02, 0.01, 0.03),
-            "These white-box attacks were not shown to add anything to the AUC: +0.010 [−0.010, 0.030], “norm” over “loss”.",
+            "These white-box attacks were not shown to add anything to the AUC: +0.010 [−0.010, 0.030], “norm” over "
+            "“loss”.",
         ),
         (
             gain(0.001, -0.01, 0.02, 0.04),
-            "These white-box attacks were not shown to add anything to the AUC: +0.020 [0.001, 0.040], “norm” over “loss”. The "
-            "interval leaves out 0 only as long as it is not widened for the number of figures.",
+            "These white-box attacks were not shown to add anything to the AUC: +0.020 [0.001, 0.040], “norm” over "
+            "“loss”. The interval leaves out 0 only as long as it is not widened for the number of figures.",
         ),
         (
             gain(-0.07, -0.08, -0.05, -0.03),

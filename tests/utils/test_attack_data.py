@@ -68,6 +68,14 @@ def test_a_member_never_passes_as_a_non_member_however_it_is_written(write):
         assert not set(sides.keys[: len(sides.members)]) & set(sides.keys[len(sides.members) :])
 
 
+def test_a_number_alone_is_how_many_features_there_are(tmp_path):
+    lines = [f"{i},{i + 1};0\n" for i in range(90)]
+    for name, kept in (("all.txt", lines), ("members.txt", lines[:30])):
+        (tmp_path / name).write_text("".join(kept))
+    data = attack_data(tmp_path / "all.txt", tmp_path / "members.txt", 4, 50, input_shape=2)
+    assert data.input_shape == (2,)
+
+
 def test_what_stands_twice_never_trains_and_tests_an_attack(write):
     everyone, members = lines_of(range(90)) * 3, lines_of(range(30)) * 2
     data = read(write(everyone, members))
@@ -148,6 +156,7 @@ def test_sides_can_be_thinned_by_content(write):
         ({"attack_percentage": 100}, "`attack_percentage` must lie between 0 and 100"),
         ({"attack_percentage": 1}, r"attack_percentage` is 1\."),
         ({"batch_size": 0}, "`batch_size` must be 1 or more"),
+        ({"input_shape": (0, 5, 1)}, r"`input_shape` must be numbers of 1 or more, found \(0, 5, 1\)"),
         ({"input_shape": (4, 5, 1)}, "must hold as many numbers as `input_shape`"),
         ({"input_shape": (5, 5, 3)}, "found 20 in each channel .* and 5 x 5"),
     ],

@@ -1,5 +1,6 @@
 """An attack network that learns from one model and is tested on another, by the names and defaults of 2020."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from jaxtyping import UInt64
 from torch import Tensor
 
 from ml_privacy_meter import targets
-from ml_privacy_meter._checks import InputError, one_of
+from ml_privacy_meter._checks import InputError, in_range, one_of
 from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
 from ml_privacy_meter.attack.testing import tested
 from ml_privacy_meter.case import prepare
@@ -25,7 +26,7 @@ from ml_privacy_meter.utils.attack_data import AttackData, Sides
 
 __all__ = ["MemInf", "initialize"]
 
-Which = Sequence[int | str]
+Which = Sequence[int | str] | np.ndarray | int | str
 
 
 @dataclass(frozen=True)
@@ -187,10 +188,10 @@ def initialize(
         InputError: a model has no such layer (the message lists them), or a setting cannot be.
     """
     one_of(optimizer, ("adam",), "optimizer")
-    if learning_rate <= 0 or epochs < 1 or networks < 1 or seed < 0:
+    in_range(0, math.inf, learning_rate=learning_rate)
+    if epochs < 1 or networks < 1 or seed < 0:
         raise InputError(
-            "`learning_rate` must be above 0, `epochs` and `networks` 1 or more, and `seed` not below 0, found "
-            f"{learning_rate}, {epochs}, {networks} and {seed}."
+            f"`epochs` and `networks` must be 1 or more, and `seed` not below 0, found {epochs}, {networks} and {seed}."
         )
     check_name(model_name)
     first = _opened(target_train_model)
@@ -234,12 +235,16 @@ def _opened(model: Any) -> targets.Opened:
     return model if isinstance(model, targets.Opened) else targets.open_model(model)
 
 
-def _checked(first: targets.Opened, other: targets.Opened, which: Which | None, *, gradients: bool) -> Which:
-    """The layers, each of which both models have."""
+def _checked(
+    first: targets.Opened, other: targets.Opened, which: Which | None, *, gradients: bool
+) -> tuple[int | str, ...]:
+    """The layers, each of which both models have; one may be named alone."""
+    named = (which,) if isinstance(which, str | int) else () if which is None else tuple(which)
+    named = tuple(int(one) if isinstance(one, np.integer) else one for one in named)
     for opened in (first, other):
-        for one in which or ():
+        for one in named:
             if gradients and (isinstance(one, int) or one == "last"):
                 chosen(opened.inner, (one,))
             elif one != "last":
                 layer(opened.inner, one)
-    return tuple(which or ())
+    return named

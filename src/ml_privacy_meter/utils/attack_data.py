@@ -121,7 +121,7 @@ def attack_data(
     batch_size: int,
     attack_percentage: float,
     normalization: bool = False,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Sequence[int] | int | None = None,
     *,
     seed: int = 0,
 ) -> AttackData:
@@ -148,7 +148,7 @@ def attack_data(
     in_range(0, 100, attack_percentage=attack_percentage)
     if batch_size < 1 or seed < 0:
         raise InputError(f"`batch_size` must be 1 or more and `seed` not below 0, found {batch_size} and {seed}.")
-    shape = None if input_shape is None else tuple(int(n) for n in input_shape)
+    shape = None if input_shape is None else _sizes(input_shape)
     loaded = [_loaded(*named, shape) for named in ((member_dataset_path, "members"), (dataset_path, "data set"))]
     shape, other = (shape or _shape_of(side.records) for side in loaded)
     if shape != other:
@@ -174,6 +174,14 @@ def attack_data(
     if normalization:
         data.means, data.stddevs = _moments_of(loaded[0].records, shape)
     return data
+
+
+def _sizes(shape: Sequence[int] | int) -> tuple[int, ...]:
+    """The shape of one record; a number alone is how many features it has."""
+    sizes = tuple(map(int, (shape,) if isinstance(shape, int) else shape))
+    if not sizes or min(sizes) < 1:
+        raise InputError(f"`input_shape` must be numbers of 1 or more, found {shape}. Say the shape of one record.")
+    return sizes
 
 
 def _loaded(path: str | Path, name: str, shape: tuple[int, ...] | None) -> records.Scanned:
