@@ -87,6 +87,15 @@ def test_where_there_is_nothing_to_add_nothing_is_added():
     assert (fit_network([noise], MEMBER, offset=offset).log_odds([noise]) == 0).all()
 
 
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_a_gain_within_its_error_is_not_taken_for_one(seed):
+    noise = torch.randn(100, 3, generator=torch.Generator().manual_seed(seed)).double()
+    member = torch.arange(100) % 2 == 0
+    free, held = (fit_network([noise], member, offset=of, epochs=4, seed=seed) for of in (None, torch.zeros(100)))
+    assert (free.log_odds([noise]) != 0).any()
+    assert (held.log_odds([noise]) == 0).all()
+
+
 def test_what_an_offset_does_not_tell_is_added_to_it():
     signal = 3 * drawn(400, 1) * 0 + 4 * MEMBER[:, None] + drawn(400, 1)
     added = fit_network([signal], MEMBER, offset=torch.zeros(400).double()).log_odds([signal])

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 from pages import EVIL, Reader, check_evil_is_text, opened
 from report.fakes import LEAKY, failed, fake
 
+from ml_privacy_meter.findings import Check
 from ml_privacy_meter.report import Report, words
 from ml_privacy_meter.report.page import page
 
@@ -105,6 +107,14 @@ def test_small_and_empty_reports_make_a_page(report: Report) -> None:
 def test_a_regression_has_no_column_for_the_class() -> None:
     assert not re.search(r">Class<", page(fake(400, classes=None)._document))
     assert re.search(r">Class<", page(fake(400)._document))
+
+
+def test_a_long_name_of_an_attack_does_not_widen_a_narrow_page(browser: Any, tmp_path: Path) -> None:
+    report = fake(400)
+    name = "Are the scores of threshold(signal=gradient_norm(of=last_of_all_the_layers)) varied?"
+    report = replace(report, checks=(*report.checks, Check(name, True, "They are.")))
+    tab, _ = opened(browser, report.save(tmp_path / "report"), viewport={"width": 390, "height": 900})
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

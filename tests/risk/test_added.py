@@ -22,6 +22,9 @@ def test_a_real_gain_is_found_and_no_other() -> None:
     assert (gain.outputs, gain.weights, gain.how) == ("loss", "norm", "half")
     assert gain.difference.surely is not None
     assert gain.difference.surely > 0
+    alone, *_ = added(found, {"norm"}, {}, fpr=[], confidence=0.95)
+    assert alone.difference.surely == pytest.approx(alone.difference.low)
+    assert gain.difference.surely < gain.difference.low - 0.001
     same, *_ = added({"loss": found["loss"], "norm": found["loss"]}, {"norm"}, {}, fpr=[0.1], confidence=0.95)
     assert same.difference.low <= 0 <= same.difference.high
     assert same.difference.value == 0
