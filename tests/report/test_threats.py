@@ -8,6 +8,7 @@ from report.fakes import BLANK, LEAKY, failed, fake
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.playing import _docstring
 from ml_privacy_meter.report import threats
+from ml_privacy_meter.types import marked
 
 OUTPUTS = "the target model's output for each record, and the record's true label."
 REFERENCES = (
@@ -28,6 +29,7 @@ def document(*seen: str) -> dict[str, Any]:
 def test_every_attack_of_this_program_has_a_level(attack: Any) -> None:
     _, sees = _docstring(getattr(attack, "func", attack).__doc__)
     assert threats.level(sees) in threats.LEVELS
+    assert (threats.level(sees) == threats.WHOLE_KNOWN) == marked(attack, "needs_known")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ MORE = "The target model's weights, of which the gradients of all layers are rea
         (f"{MORE}reference models with the records that each was trained on.", threats.WHOLE_REFERENCES),
         (f"{MORE}other records that the model was not trained on.", threats.WHOLE_POPULATION),
         (f"{MORE}other records of which it is known whether they are members.", threats.WHOLE_KNOWN),
+        (f"{MORE}other records of which it knows whether the model was trained on them.", threats.WHOLE_KNOWN),
         ("The target model's weights are not seen.", None),
     ],
 )

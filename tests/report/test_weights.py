@@ -100,6 +100,9 @@ def test_an_attack_that_also_knows_members_is_no_gain_of_the_weights_alone() -> 
     found = fake(4000, weights=True)._document
     found["findings"][1]["sees"] = "The target model's weights, and records of which is known whether they are members."
     assert f"“{BLANK}” was also shown other records" in weights.said(found)[-1]
+    assert "White-box access with other records of known membership adds" in weights.sentence(
+        gain(0.03, 0.02, 0.05, 0.07, weights=BLANK), weights.knowing(found)
+    )
 
 
 def test_counts_of_an_attack_on_weights_are_not_said_to_come_from_queries() -> None:

@@ -104,5 +104,8 @@ def _factors(which: str | int, part: nn.Module, read: Read) -> Outer | None:
 def _last(model: Model) -> str:
     names = list(trainable(model))
     if not names:
-        raise InputError("A white-box attack needs a model with layers that have parameters, found none.")
+        raise InputError(
+            "A white-box attack needs a model with layers that have parameters, found none. Give the module itself: an "
+            "exported program has lost its layers."
+        )
     return names[-1]

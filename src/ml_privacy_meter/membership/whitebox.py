@@ -43,8 +43,8 @@ def whitebox(
 ) -> Float[Tensor, " records"]:
     """Log-odds of membership, in nats, of a network that has learned from records whose membership is known.
 
-    Sees: The target model's weights, the record and its true label, and as many other records, with labels, of which
-    it is known whether the model was trained on them.
+    Sees: The target model's weights, the record and its true label, and other records with labels, half of those in
+    the audit, of which it is known whether the model was trained on them.
 
     Source: Nasr, Shokri and Houmansadr, Comprehensive Privacy Analysis of Deep Learning, IEEE S&P 2019; layer sizes
     after the authors' tool, ML Privacy Meter 1.0 (2020), `create_fcn.py`, `create_cnn.py`, `meminf.py`. There as here,
@@ -135,7 +135,7 @@ def fit_networks(
 
     Each holds other records back. Where the first ``plain`` of the parts could be had without the weights, a network is
     fitted to these alone, and the next learns what the others add to its answer: nothing, unless the records that were
-    held back are told better with them, by more than a standard error. So what is seen inside of a model does no harm
+    held back are told better with them, by two standard errors. So what is seen inside of a model does little harm
     by being much.
     """
     counts = [plain, len(parts)] if 0 < plain < len(parts) else [len(parts)]

@@ -15,7 +15,7 @@ def table(document: Document) -> Table:
     """One row an attack, one column a figure; above it the checks that failed, below it the verdict."""
     names = words.headline(document["findings"])
     legend = f"\n{words.CHOSEN}" if words.chosen(document["findings"]) else ""
-    added = "".join(f"\n{weights.sentence(one)}" for one in document["added"][:1])
+    added = "".join(f"\n{weights.sentence(one, weights.knowing(document))}" for one in document["added"][:1])
     made = Table(
         box=box.SIMPLE_HEAD,  # without lines between columns, which would take the room of the longest attack
         show_edge=False,

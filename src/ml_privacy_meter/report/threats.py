@@ -114,7 +114,8 @@ def _of_weights(said: str) -> str:
     """The level of an attack on weights, by what else it sees."""
     if re.search(r"reference models?\b", said):
         return WHOLE_REFERENCES
-    if re.search(r"whether (they|it|each|these)\b.*\b(member|trained)|known (non-)?members|membership", said):
+    whether = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|trained)"
+    if re.search(whether + "|known (non-)?members|membership", said):
         return WHOLE_KNOWN
     return WHOLE_POPULATION if "other records" in said else WHOLE
 

@@ -1,5 +1,6 @@
 """What the model's weights add to an attack, and how long gradients are: words and charts."""
 
+from collections.abc import Collection
 from typing import Any
 
 import altair as alt
@@ -32,7 +33,7 @@ def said(document: Document) -> list[str]:
     if not found:
         return []
     after = [CHOICE[how] for how in dict.fromkeys(one["how"] for one in found)]
-    known = [one["attack"] for one in document["findings"] if threats.level(one["sees"]) == threats.WHOLE_KNOWN]
+    known = knowing(document)
     after += [
         f"“{name}” was also shown other records of which it knew whether they are members: not all that it reaches "
         "comes from the weights."
@@ -43,7 +44,7 @@ def said(document: Document) -> list[str]:
         after.append(_caution(document))
     if words.voided(document):
         after.append("The audit is void (see “Read this first”): this is what its figures would say at face value.")
-    return [*map(sentence, found), " ".join(after)]
+    return [*(sentence(one, known) for one in found), " ".join(after)]
 
 
 def _caution(document: Document) -> str:
@@ -57,21 +58,26 @@ def _caution(document: Document) -> str:
     )
 
 
-def sentence(one: Document) -> str:
-    """What the weights add to one figure, with its interval."""
+def knowing(document: Document) -> list[str]:
+    """The attacks on weights that were also shown whether other records are members."""
+    return [one["attack"] for one in document["findings"] if threats.level(one["sees"]) == threats.WHOLE_KNOWN]
+
+
+def sentence(one: Document, known: Collection[str] = ()) -> str:
+    """What the weights add to one figure, with its interval; for an attack that is ``known``, not they alone."""
+    who = "White-box access" + " with other records of known membership" * (one["weights"] in known)
     pair, name = f"“{one['weights']}” over “{one['outputs']}”", one["figure"]
     unit = " percentage points" if words.in_per_cent(name) else ""
     if one["surely"] > 0:
-        return f"White-box access adds {difference(one)}{unit} to the {name}: {pair}."
+        return f"{who} adds {difference(one)}{unit} to the {name}: {pair}."
     if one["high"] < 0:
         return (
             f"At the {name}, the white-box attack stays below the black-box one, {difference(one)}{unit}: {pair}. "
             "Whoever has the weights can run both."
         )
     alone = " The interval leaves out 0 only as long as it is not widened for the number of figures." * (one["low"] > 0)
-    return (
-        f"These white-box attacks were not shown to add anything to the {name}: {difference(one)}{unit}, {pair}.{alone}"
-    )
+    subject = f"{who} was" if one["weights"] in known else "These white-box attacks were"
+    return f"{subject} not shown to add anything to the {name}: {difference(one)}{unit}, {pair}.{alone}"
 
 
 def difference(one: Document) -> str:
