@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, relu
 from ml_privacy_meter._checks import InputError
 
 FEWEST = 10  # members, and non-members, that are learned from
+SURE = 2.0  # standard errors by which held-back records must be told better, for anything to be added
 FARTHEST = 10.0  # standard deviations that a number may lie off the mean
 _TINY = 1e-150  # its square is a number still
 _BLOCK = 512  # records that are judged at a time
@@ -142,7 +143,7 @@ def fit_network(
     """A network that was fitted to records whose membership is known, by cross entropy, with Adam.
 
     It is the one of the epoch after which the cross entropy of the records that were held back was least; with an
-    offset, the untrained one, which adds nothing, unless theirs fell by more than its standard error.
+    offset, the untrained one, which adds nothing, unless theirs fell by more than two standard errors of the fall.
 
     Args:
         parts: of each record: vectors, matrices (records x rows x columns), or matrices as `Outer`.
@@ -183,7 +184,7 @@ def fit_network(
                 best, state, since = losses, copy.deepcopy(network.state_dict()), 0
             if since >= patience:
                 break
-        sure = offset is None or (first - best).mean() > (first - best).std() / len(best) ** 0.5
+        sure = offset is None or (first - best).mean() > SURE * (first - best).std() / len(best) ** 0.5
         network.load_state_dict(state if sure else untrained)
     return network.eval()
 
