@@ -89,6 +89,13 @@ def test_the_threshold_is_not_tuned_on_the_records_that_it_judges():
     assert np.mean(found) == pytest.approx(0.0, abs=3 * np.std(found) / 20)
 
 
+def test_of_one_member_and_one_other_nobody_is_called_a_member():
+    """A class may have as few: there is no other half that a threshold could be learned from."""
+    scores = Scores(torch.tensor([1.0, 0.0]), torch.tensor([True, False]))
+    assert not decisions(scores).any()
+    assert balanced_accuracy(scores).value == 0.5
+
+
 TRUTHS = {
     auc: lambda d, s: norm.cdf(d / np.sqrt(1 + s**2)),
     partial(tpr_at_fpr, fpr=0.1): lambda d, s: norm.sf((norm.isf(0.1) - d) / s),

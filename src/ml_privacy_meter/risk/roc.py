@@ -104,7 +104,10 @@ def balanced_accuracy(scores: Scores, *, confidence: float = 0.95) -> Risk:
 
 
 def decisions(scores: Scores) -> Bool[Tensor, " trials"]:
-    """Whether each trial is called a member: above the threshold with the most advantage on the other half of them."""
+    """Whether each trial is called a member: above the threshold with the most advantage on the other half of them.
+
+    Where there is no other half, as of one member and one non-member, none is.
+    """
     half = torch.from_numpy(fold_of(scores.truth, 2))
     called = torch.zeros(len(scores.truth), dtype=torch.bool)
     for k in (0, 1):
@@ -117,7 +120,7 @@ def _best_threshold(scores: Scores, among: Bool[Tensor, " trials"]) -> float:
     values, which = scores.score[among].unique(return_inverse=True)  # type: ignore[no-untyped-call]
     gain = truth / truth.sum().clamp(min=1) - (1 - truth) / (1 - truth).sum().clamp(min=1)
     advantage_from = torch.zeros(len(values), dtype=torch.float64).index_add(0, which, gain).flip(0).cumsum(0).flip(0)
-    return float(values[advantage_from.argmax()])
+    return float(values[advantage_from.argmax()]) if len(values) else torch.inf
 
 
 def _called(scores: Scores) -> tuple[int, int]:
