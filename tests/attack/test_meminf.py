@@ -14,6 +14,7 @@ import ml_privacy_meter
 from ml_privacy_meter import InputError
 from ml_privacy_meter.attack import compare_models
 from ml_privacy_meter.attack.meminf import initialize
+from ml_privacy_meter.membership import access
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*__array__ implementation:DeprecationWarning")  # Keras' own
 X, Y = drawn()
@@ -310,6 +311,33 @@ def test_attacks_are_compared_on_the_same_records(model, paths, tmp_path):
     assert {path.name for path in (folder / "plots").iterdir()} == {"roc.png", "comparison.png"}
     learned = set(data.load_train().members.id)
     assert not learned & set(report.records["id"])
+
+
+def test_answers_and_labels_are_enough_to_find_members(unpictured, tmp_path):
+    """Of many classes, which of the answers is the label's is too much to be found out from few records."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(3 * EACH, WIDTH)).astype(np.float32).round(3), rng.permutation(np.arange(3 * EACH) % 30)
+    model = fitted(x[MEMBERS], y[MEMBERS], steps=150, classes=30)
+    data = handler(written(tmp_path, MEMBERS, x=x, y=y))
+    only = {"layers_to_exploit": [5], "gradients_to_exploit": None, "exploit_loss": False}
+    black = set_up(model, data, tmp_path / "logs", **only)
+    black.train_attack()
+    finding = black.test_attack(tensorboard=False).report.findings[0]
+    assert {risk.name: risk for risk in finding.risks}["AUC"].low > 0.8
+    assert access(black.of_view()) == "outputs"
+    assert "The target model's outputs" in black.of_view().__doc__
+
+
+@pytest.mark.parametrize("last", [torch.nn.Identity(), torch.nn.Softmax(1)], ids=["logits", "probabilities"])
+def test_only_a_layer_that_gives_the_answer_is_read_without_the_weights(last, model, paths, tmp_path):
+    whole = torch.nn.Sequential(*model, last)
+    inside = {"gradients_to_exploit": None, "exploit_loss": False, "epochs": 1}
+    seen = {}
+    for which in (4, 6):
+        attack = set_up(whole, handler(paths), tmp_path, **inside, layers_to_exploit=[which])
+        attack.train_attack()
+        seen[which] = access(attack.of_view())
+    assert seen == {4: "parameters", 6: "outputs"}
 
 
 def test_attacks_that_differ_in_more_than_what_they_exploit_are_not_compared(model, paths, tmp_path):

@@ -37,12 +37,12 @@ def handler(paths: dict[str, Path], **settings: object) -> AttackData:
     return attack_data(**paths, **given)  # type: ignore[arg-type]
 
 
-def fitted(x: np.ndarray, y: np.ndarray, seed: int = 0, steps: int = 100) -> torch.nn.Module:
+def fitted(x: np.ndarray, y: np.ndarray, seed: int = 0, steps: int = 100, classes: int = CLASSES) -> torch.nn.Module:
     """A network that knows these records by heart."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         layers = (torch.nn.Linear(WIDTH, 64), torch.nn.ReLU(), torch.nn.Linear(64, 16), torch.nn.ReLU())
-        model = torch.nn.Sequential(*layers, torch.nn.Linear(16, CLASSES))
+        model = torch.nn.Sequential(*layers, torch.nn.Linear(16, classes))
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         for _ in range(steps):
             optimizer.zero_grad()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ml_privacy_meter import targets
 from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter.attack.outside import read_from_outside
 from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
 from ml_privacy_meter.attack.testing import tested
 from ml_privacy_meter.case import prepare
@@ -22,6 +23,7 @@ from ml_privacy_meter.membership.whitebox import fit_networks
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.layers import chosen, layer
 from ml_privacy_meter.targets.keras import Keras
+from ml_privacy_meter.types import Signal
 from ml_privacy_meter.utils.attack_data import AttackData, Sides
 
 __all__ = ["MemInf", "initialize"]
@@ -49,6 +51,7 @@ class Trained:
     """Networks that have learned, as a judge of what is read off a model, and what they have learned from."""
 
     judge: Callable[[Sequence[Part]], Tensor]
+    exploited: Exploited
     epochs: Epochs
     keys: UInt64[np.ndarray, " records"]
     says: str
@@ -79,9 +82,12 @@ class MemInf:
         sides = self.learns_on.sides(test=False)
         case = prepare(self.learns_on.opened, sides.members, sides.non_members, seed=seed)
         reader = Reader(Store(None), device=device)
-        parts = self.exploited.of(
-            case.target, case.everyone.labels, lambda signal: reader.signal(signal, case.target, case.everyone)
-        )
+
+        def read(signal: Signal) -> Tensor:
+            return reader.signal(signal, case.target, case.everyone)
+
+        exploited = read_from_outside(self.exploited, case.everyone.labels, read)
+        parts = exploited.of(case.target, case.everyone.labels, read)
         curves: list[list[float]] = []
 
         def note(epoch: int, network: Any, accuracy: float) -> None:
@@ -92,7 +98,7 @@ class MemInf:
         judge = fit_networks(
             parts,
             case.member,
-            plain=self.exploited.plain,
+            plain=exploited.plain,
             networks=networks,
             seed=seed,
             device=reader.device,
@@ -102,7 +108,7 @@ class MemInf:
         epochs = Epochs(tuple(map(tuple, curves)), networks)
         other = "another model" if self.judges.opened is not self.learns_on.opened else "the same model"
         says = f"{len(sides.members):,} members and {len(sides.non_members):,} non-members of {other}"
-        self.learned = Trained(judge, epochs, sides.keys, says)
+        self.learned = Trained(judge, exploited, epochs, sides.keys, says)
         return epochs
 
     def test_attack(self, *, features: bool = False, tensorboard: bool | None = None) -> Results:
@@ -132,7 +138,8 @@ class MemInf:
 
     def of_view(self) -> Any:
         """The trained attack, as a function of a `membership.View`."""
-        learned, exploited = trained(self), self.exploited
+        learned = trained(self)
+        exploited, inside = learned.exploited, bool(learned.exploited.layers or learned.exploited.gradients)
 
         def attack(view: View) -> Tensor:
             return learned.judge(exploited.of(view.target, view.records.labels, view.of_target))
@@ -140,9 +147,10 @@ class MemInf:
         attack.__name__ = self.name
         attack.__doc__ = (
             f"Log-odds of membership, in nats, of an attack network that learned from {learned.says}.\n\n"
-            f"Sees: The target model's weights, the record and its true label, and {learned.says}, with labels."
+            f"Sees: The target model's {'weights' if inside else 'outputs'}, the record and its true label, and "
+            f"{learned.says}, with labels."
         )
-        vars(attack).update(access="parameters")
+        vars(attack).update(access="parameters" if inside else "outputs")
         return attack
 
 
@@ -178,9 +186,11 @@ def initialize(
         device: None takes a GPU where there is one.
         optimizer: "adam", the only one.
         model_name: of the attack, and of the folder of its results in ``folder``.
-        layers_to_exploit: layers whose outputs are read: by number, the first of all layers is 1, or by name.
+        layers_to_exploit: layers whose outputs are read: by number, the first of all layers is 1, or by name. A layer
+            that gives the model's own answer is read as this: without the weights.
         gradients_to_exploit: layers by whose parameters the gradient of the loss is read: by number, the first layer
             with parameters is 1, or by name.
+        exploit_loss: whether the loss is read. It is in any case where it follows: from the model's answer and label.
         networks: that are fitted, each with other records held back, and averaged.
         epochs: at most: a network that has not become better for 8 is finished.
 
