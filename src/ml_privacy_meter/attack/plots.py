@@ -17,6 +17,7 @@ from ml_privacy_meter.trackers import figures
 from ml_privacy_meter.trackers.pictures import MEMBERS, OTHERS, SIZE, groups, png, probabilities, roc
 
 BINS = np.linspace(0, 1, 21)
+MANY = 40  # classes that stand closer together
 SIDES = {True: "members", False: "non-members"}
 COLOUR = alt.Scale(domain=["members", "non-members"], range=[MEMBERS, OTHERS])
 
@@ -81,7 +82,7 @@ def _with_auc(finding: Document) -> str:
     area = next(risk for risk in finding["risks"] if risk["name"] == "AUC")
     if area["value"] is None:
         return str(finding["attack"])
-    return f"{finding['attack']}: AUC {area['value']:.2f} [{area['low']:.2f}, {area['high']:.2f}]"
+    return f"{finding['attack']}: AUC {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]"
 
 
 def _norms(norm: np.ndarray, member: np.ndarray, kind: np.ndarray) -> Any:
@@ -92,6 +93,7 @@ def _norms(norm: np.ndarray, member: np.ndarray, kind: np.ndarray) -> Any:
         named = dict(zip(("p05", "p25", "p50", "p75", "p95"), cuts, strict=True))
         rows.append({"class": str(value), "set": SIDES[bool(side)], **named})
     names = [str(value) for value in np.unique(kind)]
+    step, thick, point = (10, 3, 30) if len(names) > MANY else (24, 4, 50)
     x = alt.X("class:N", sort=names, title="class", axis=alt.Axis(labelAngle=0, labelOverlap=True))
     beside = alt.XOffset("set:N", sort=list(SIDES.values()))
     colour = alt.Color("set:N", scale=COLOUR, title=None)
@@ -99,48 +101,66 @@ def _norms(norm: np.ndarray, member: np.ndarray, kind: np.ndarray) -> Any:
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x, xOffset=beside, color=colour)
     return alt.layer(
         base.mark_rule().encode(y=alt.Y("p05:Q", scale=scale, title="norm of the gradient"), y2="p95:Q"),
-        base.mark_rule(strokeWidth=4).encode(y=alt.Y("p25:Q", scale=scale), y2="p75:Q"),
-        base.mark_circle(size=50, opacity=1).encode(y=alt.Y("p50:Q", scale=scale)),
+        base.mark_rule(strokeWidth=thick).encode(y=alt.Y("p25:Q", scale=scale), y2="p75:Q"),
+        base.mark_circle(size=point, opacity=1).encode(y=alt.Y("p50:Q", scale=scale)),
     ).properties(
         title=["Gradient norms by class", "median, half and nine tenths of the records"],
-        width=max(SIZE["width"], 24 * len(names)),
+        width=max(SIZE["width"], step * len(names)),
         height=SIZE["height"],
     )
 
 
 def _epochs(name: str, epochs: Epochs) -> Any:
-    rows = [
-        {"epoch": epoch, "accuracy": value, "learned": what}
-        for what, curve in epochs.named.items()
-        for epoch, value in enumerate(curve, 1)
-    ]
-    colour = alt.Color("learned:N", sort=list(epochs.named), title=None, legend=alt.Legend(labelLimit=300))
-    lines = alt.Chart(alt.InlineData(values=rows)).mark_line(point=True)
-    return lines.encode(
-        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("accuracy:Q", scale=alt.Scale(zero=False)),
-        color=colour,
-    ).properties(**SIZE, title=f"Accuracy of {name} on records held back from its training")
+    rows: list[dict[str, Any]] = []
+    names, stages = [], []
+    for what, curve in epochs.named.items():
+        network, _, stage = what.partition(", ")
+        names.append(network)
+        stages.append(stage)
+        rows += [
+            {"epoch": epoch, "accuracy": value, "network": network, "stage": stage}
+            for epoch, value in enumerate(curve, 1)
+        ]
+    stroke, dash = alt.Legend(symbolType="stroke"), alt.Legend(symbolType="stroke", symbolStrokeColor="grey")
+    encoded: dict[str, Any] = {
+        "x": alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+        "y": alt.Y("accuracy:Q", scale=alt.Scale(zero=False)),
+        "color": alt.Color("network:N", sort=list(dict.fromkeys(names)), title=None, legend=stroke),
+    }
+    if any(stages):
+        dashes = alt.Scale(domain=list(dict.fromkeys(stages)), range=[[4, 4], [1, 0]])
+        encoded["strokeDash"] = alt.StrokeDash("stage:N", scale=dashes, title=None, legend=dash)
+    lines = alt.Chart(alt.InlineData(values=rows)).mark_line(point={"size": 12})
+    return lines.encode(**encoded).properties(
+        **SIZE, title=[f"Accuracy of {name}", "on records held back from its training"]
+    )
 
 
 def _comparison(report: Report, names: Sequence[str]) -> Any:
-    """Balanced accuracy of each attack with its interval, and the model's accuracy on either side."""
+    """Balanced accuracy of each attack with its interval, thresholds too; and the model's accuracy on either side."""
     rows = []
-    for name in names:
+    beside = [one.attack for one in report.findings if one.attack not in names and not one.failed]
+    for name in [*names, *beside]:
         risk = report.risks[name]["balanced accuracy"]
-        rows.append({"attack": name, "value": risk.value, "low": risk.low, "high": risk.high})
+        rows.append({"attack": name, "learned": name in names, "value": risk.value, "low": risk.low, "high": risk.high})
     sides = {"members": report.about.get("member_accuracy"), "non-members": report.about.get("non_member_accuracy")}
     own = [{"set": side, "value": value} for side, value in sides.items() if value is not None]
-    x = alt.X("attack:N", sort=None, title=None, axis=alt.Axis(labelAngle=0, labelLimit=160))
+    x = alt.X("attack:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30, labelLimit=300))
     y = alt.Y("value:Q", scale=alt.Scale(domain=[0, 1]), title="accuracy")
     base = alt.Chart(alt.InlineData(values=rows)).encode(x=x)
     drawn = [
-        base.mark_bar(opacity=0.5, size=40).encode(y=y),
+        base.mark_bar(opacity=0.5, size=40).encode(
+            y=y, color=alt.when(alt.datum.learned).then(alt.value("#4c78a8")).otherwise(alt.value("grey"))
+        ),
         base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="accuracy"), y2="high:Q"),
     ]
     if own:
         colour = alt.Color("set:N", scale=COLOUR, title="the model's own accuracy")
         lines = alt.Chart(alt.InlineData(values=own)).mark_rule(strokeDash=[4, 4])
         drawn.append(lines.encode(y=alt.Y("value:Q", title="accuracy"), color=colour))
-    title = ["Balanced accuracy of attacks", f"{100 * report.about['confidence']:.4g}% intervals"]
-    return alt.layer(*drawn).properties(title=title, width=max(SIZE["width"], 90 * len(names)), height=SIZE["height"])
+    said = f"{100 * report.about['confidence']:.4g}% intervals; dotted: guessing; grey: attacks that learn nothing"
+    drawn.append(alt.Chart(alt.InlineData(values=[{"value": 0.5}])).mark_rule(strokeDash=[1, 3]).encode(y=y))
+    width = max(SIZE["width"], 90 * len(rows))
+    return alt.layer(*drawn).properties(
+        title=["Balanced accuracy of attacks", said], width=width, height=SIZE["height"]
+    )

@@ -101,7 +101,7 @@ def groups(finding: Document, column: str, confidence: float) -> Any:
         for group, risk in all_of[:MOST]
     ]
     y = alt.Y("group:N", sort=None, title=None, axis=alt.Axis(labelLimit=300))
-    x = alt.X("low:Q", scale=alt.Scale(zero=False, padding=10), title=name)
+    x = alt.X("low:Q", scale=alt.Scale(zero=False, padding=10, nice=False), title=name)
     base = alt.Chart(alt.InlineData(values=values))
     drawn = [
         base.mark_rule(**DASHED).encode(x=alt.X("baseline:Q", title=name)),
