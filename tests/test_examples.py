@@ -1,5 +1,6 @@
 """Every example is run, on less data or for less long than by hand."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -44,6 +45,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)  # an example may want one
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page, and no picture for each of a hundred classes: both have tests of their own."""
+    docs_files.draw_nothing(monkeypatch)
+    monkeypatch.setattr("ml_privacy_meter.attack.plots._by_class", lambda *found: {})
 
 
 def run(name: str, *words: object, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +127,33 @@ def test_cifar10_references_trains_a_pool_and_audits_one_of_it(monkeypatch, caps
     run("cifar10_references.py", *words, monkeypatch=monkeypatch)
     assert "lira(queries=2)" in Path("out/cifar10/report/report.md").read_text()
     assert len(list(Path("out/cifar10/store/references").glob("*.safetensors"))) == 6
+
+
+@present("cifar100_jpeg90.npz")
+def test_alexnet_is_attacked_three_ways(undrawn, monkeypatch):
+    words = ("out", "--data", DATA, "--records", 100, "--epochs", 1, "--width", 4, "--attack-epochs", 1)
+    run("alexnet_cifar100.py", *words, monkeypatch=monkeypatch)
+    assert plays("out/alexnet_cifar100/logs/comparison") >= {"whitebox1", "outputs1", "blackbox1"}
+
+
+@present("tafeng_basket100.npz")
+def test_a_fully_connected_network_is_attacked_with_its_weights_and_without(undrawn, monkeypatch):
+    words = ("out", "--data", DATA, "--records", 200, "--epochs", 1, "--attack-epochs", 1)
+    run("fcn_tafeng.py", *words, monkeypatch=monkeypatch)
+    assert plays("out/fcn_tafeng/logs/comparison") >= {"whitebox1", "blackbox1"}
+
+
+@present("tafeng_basket100.npz")
+def test_what_is_learned_on_model_a_is_played_against_model_b(undrawn, monkeypatch):
+    words = ("out", "--data", DATA, "--records", 200, "--epochs", 1, "--attack-epochs", 1)
+    run("model_a_to_b.py", *words, monkeypatch=monkeypatch)
+    assert plays("out/model_a_to_b/logs/comparison") >= {"white_from_a", "black_from_a", "white_from_b"}
+
+
+def plays(folder: str) -> set[str]:
+    """The attacks of a report that were not without a figure."""
+    document = json.loads((Path(folder) / "report" / "report.json").read_text(encoding="utf-8"))
+    return {finding["attack"] for finding in document["findings"] if not finding["failed"]}
 
 
 def fewer_images(source: Path, target: Path, *, each: int) -> None:
