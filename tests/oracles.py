@@ -1,7 +1,7 @@
 """Figures the slow and obvious way, to check the fast ones against."""
 
 import numpy as np
-from scipy.stats import norm, t
+from scipy.stats import beta, binom, norm, t
 
 
 def auc(member: np.ndarray, other: np.ndarray) -> float:
@@ -148,3 +148,21 @@ def delong_covariance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarra
     by_member = [[np.mean([wins(m, o) for o in non]) for m in member] for member, non in (one, other)]
     by_other = [[np.mean([wins(m, o) for m in member]) for o in non] for member, non in (one, other)]
     return float(sum(np.cov(*sides)[0, 1] / len(sides[0]) for sides in (by_member, by_other)))
+
+
+def one_run_p_value(m: int, guesses: int, correct: int, epsilon: float, delta: float) -> float:
+    """Of theorem 5.2 of Steinke et al. 2023, term by term."""
+    q = np.exp(epsilon) / (1 + np.exp(epsilon))
+    steps = [binom.sf(correct - i - 1, guesses, q) - binom.sf(correct - 1, guesses, q) for i in range(1, correct + 1)]
+    steepest = max([step / i for i, step in enumerate(steps, 1)], default=0.0)
+    return min(1.0, binom.sf(correct - 1, guesses, q) + 2 * m * delta * steepest)
+
+
+def error_limits(member: np.ndarray, other: np.ndarray, alpha: float) -> list[tuple[float, float]]:
+    """Upper limits of false positive and false negative rate at every threshold, each wrong with probability alpha."""
+    found = []
+    for threshold in [*member, *other]:
+        wrong = int(np.sum(other >= threshold)), int(np.sum(member < threshold))
+        shares = zip(wrong, (len(other), len(member)), strict=True)
+        found.append(tuple(1.0 if k == n else float(beta.isf(alpha / n, k + 1, n - k)) for k, n in shares))
+    return found

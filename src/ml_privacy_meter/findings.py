@@ -1,5 +1,6 @@
 """What passes between figures and the report."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -174,6 +175,38 @@ class GradientNorms:
     members: tuple[int, ...]
     non_members: tuple[int, ...]
     classes: tuple[NormsOf, ...] = ()
+
+
+@dataclass(frozen=True)
+class EpsilonBound:
+    """A lower bound on a mechanism's epsilon: what its leaks have shown, and never what it keeps to.
+
+    Args:
+        name: the method.
+        value: epsilon at this ``delta`` is at least so much; 0 where nothing was shown. Above the true epsilon in at
+            most one minus ``confidence`` of audits, if what it ``assumes`` holds.
+        most: the largest value that as many trials and guesses could have shown, had the attack never been wrong. By
+            how much a true epsilon lies above it cannot be seen.
+        trials: how many canaries, or independent trials, stand behind it.
+        assumes: what must hold for ``confidence`` to be true.
+        note: what was counted.
+    """
+
+    name: str
+    value: float
+    delta: float
+    confidence: float
+    most: float
+    trials: int
+    assumes: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        shown, most = (math.floor(1000 * number) / 1000 for number in (self.value, self.most))  # never rounded up
+        return (
+            f"{self.name}: at least {shown:.3f} at delta {self.delta:g} with {100 * self.confidence:g}% confidence; "
+            f"these counts cannot show more than {most:.3f}"
+        )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,15 @@
 """Figures: functions of scores, each with its interval, and the checks that say whether they may be read."""
 
+from ml_privacy_meter.findings import EpsilonBound
 from ml_privacy_meter.risk.added import added
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.carried import carried
+from ml_privacy_meter.risk.epsilon import (
+    epsilon_clopper_pearson,
+    epsilon_gaussian,
+    epsilon_one_run,
+    epsilon_one_run_gaussian,
+)
 from ml_privacy_meter.risk.memorization import memorization
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.probability import membership_probability
@@ -11,6 +18,7 @@ from ml_privacy_meter.risk.roc import advantage, auc, balanced_accuracy, decisio
 from ml_privacy_meter.risk.strongest import strongest
 
 __all__ = [
+    "EpsilonBound",
     "added",
     "advantage",
     "auc",
@@ -18,6 +26,10 @@ __all__ = [
     "by_group",
     "carried",
     "decisions",
+    "epsilon_clopper_pearson",
+    "epsilon_gaussian",
+    "epsilon_one_run",
+    "epsilon_one_run_gaussian",
     "error",
     "gradient_norms",
     "membership_probability",
