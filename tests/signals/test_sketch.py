@@ -1,5 +1,6 @@
 """Wide signals, projected to fewer numbers."""
 
+import pytest
 import torch
 
 from ml_privacy_meter.signals.sketch import activation_sketch, gradient_sketch, projected
@@ -27,3 +28,7 @@ def test_a_record_has_the_same_numbers_whoever_stands_beside_it():
         whole = signal(model, x, y, of="0", width=100)
         assert whole.shape == (9, 100)
         torch.testing.assert_close(signal(model, x[4:6], y[4:6], of="0", width=100), whole[4:6], rtol=1e-4, atol=1e-5)
+
+
+def test_lengths_stay_on_average_also_of_numbers_of_one_sign():
+    assert float(projected(torch.ones(1, 5000), 500).square().sum()) == pytest.approx(5000, rel=0.5)
