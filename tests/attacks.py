@@ -60,6 +60,6 @@ ATTACKS = [
     (shadow, TPR_AT_5, 6, 8),
     (stacked, TPR_AT_5, 6, 8),
     (gradient_clusters, TPR_AT_5, 40, 0),
-    (partial(whitebox, epochs=12, networks=2, kernels=2), TPR_AT_5, 4, 0),
+    (partial(whitebox, epochs=12, networks=2, kernels=2), auc, 4, 0),
     (partial(whitebox_by_references, epochs=12, networks=1, kernels=2, most=2_000), TPR_AT_5, 4, 8),
 ]

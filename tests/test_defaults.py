@@ -93,3 +93,24 @@ def test_an_attack_that_reads_other_weights_leaves_the_norms_out() -> None:
     world = reference_worlds.leaky(n=200)
     last = partial(pm.membership.threshold, signal=partial(pm.signals.gradient_norm, of="last"))
     assert pm.audit(world.target, *world.sides, attacks=[pm.membership.threshold, last]).gradient_norms is None
+
+
+def test_an_audit_of_a_module_whose_weights_cannot_be_read_says_so_and_why() -> None:
+    class Detached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x).detach()
+
+    def question(model: nn.Module) -> list[tuple[bool, str]]:
+        x, y = torch.randn(60, 3), torch.arange(60) % 3
+        report = pm.audit(model, (x[:30], y[:30]), (x[30:], y[30:]))
+        return [(check.passed, check.says) for check in report.checks if "weights attacked" in check.name]
+
+    torch.manual_seed(0)
+    assert question(nn.Linear(3, 3)) == []
+    [(passed, says)] = question(Detached())
+    assert not passed
+    assert "No attack could read them" in says

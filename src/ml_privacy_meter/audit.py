@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter import signals
@@ -32,7 +33,7 @@ from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.training import References
-from ml_privacy_meter.types import Scores
+from ml_privacy_meter.types import Batch, Scores
 
 MOST_GROUPS = 1_000  # different values of a column to report on
 
@@ -129,7 +130,7 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
         inside = case.beside.inside
         offline = inside is not None and not inside.any()
         models = case.beside.models
-        reached = weights_of(case.target, models, case.everyone.x[slice(0, 2)], case.everyone.labels[:2])
+        reached = weights_of(case.target, models, *_few(case))
         return default_attacks(case.everyone.labels, references=len(models), offline=offline, weights=reached)
     names = [describe(attack) for attack in attacks]
     if not names:
@@ -137,6 +138,11 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
     if len(set(names)) < len(names):
         raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
     return attacks
+
+
+def _few(case: Case) -> tuple[Batch, Tensor]:
+    """Two records to try a model by."""
+    return case.everyone.x[slice(0, 2)], case.everyone.labels[:2]
 
 
 def _of_weights(
@@ -216,6 +222,8 @@ def _checks(
         right = game.view.reader.signal(signals.correct, case.target, game.view.records)
         found.append(checks.better_on_members(right, game.member))
     found.append(checks.repeatable(case.target.deterministic))
+    if case.target.access == "parameters" and (why := signals.why_none(case.target, *_few(case))):
+        found.append(checks.weights_played(why))
     found += [checks.varied_scores(f.attack, f.scores) for f in findings if f.scores is not None]
     if case.beside.models:
         inside = case.beside.inside

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ml_privacy_meter.signals import gradient_gap, gradient_norm, has_gradients
+from ml_privacy_meter.signals import gradient_gap, gradient_norm, has_gradients, why_none
 from ml_privacy_meter.signals.classifier import logit_gap
 from ml_privacy_meter.types import sign_of
 
@@ -70,3 +70,5 @@ def test_gradients_are_known_to_be_at_hand_only_where_they_are() -> None:
     assert not has_gradients(Waits(lambda x: x), X[:2], Y[:2])
     assert not has_gradients(nn.Flatten(), X[:2], Y[:2])
     assert not has_gradients(Refuses(), X[:2], Y[:2])
+    assert why_none(Refuses(), X[:2], Y[:2]).startswith("The model's answer must follow")
+    assert why_none(model(), X[:2], Y[:2]) == ""

@@ -199,3 +199,12 @@ def repeatable(same: bool | None) -> Check:
     if same:
         return Check(name, True, "Yes.")
     return Check(name, False, "No. Was it exported in training mode, with dropout? Its figures change from run to run.")
+
+
+def weights_played(why: str) -> Check:
+    """Fails where a model that lies here with its weights could not be attacked through them, and says ``why``."""
+    says = (
+        f"No attack could read them ({why:.300}). Whoever has the model can do more with it than what was played here: "
+        "a copy of it that answers in a way that can be differentiated would show how much."
+    )
+    return Check("Were the model's weights attacked?", False, says)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.signals.classifier import log_probability
 from ml_privacy_meter.signals.gradient import gradient_norm, log_gradient_norm
 from ml_privacy_meter.signals.layers import Of
@@ -36,12 +37,19 @@ vars(gradient_gap).update(access="parameters", sign=1)
 
 def has_gradients(model: Any, x: Any, y: Tensor, *, of: Of = "all") -> bool:
     """Whether these weights of the model are at hand, and its answers can be differentiated by them."""
+    return not why_none(model, x, y, of=of)
+
+
+def why_none(model: Any, x: Any, y: Tensor, *, of: Of = "all") -> str:
+    """Why the model's answers cannot be differentiated by these weights, in words; empty where they can."""
     module = model.load() if hasattr(model, "load") else model
     if getattr(module, "access", "parameters") != "parameters" or not isinstance(module, torch.nn.Module):
-        return False
+        return "its weights are not at hand"
     place = next((p.device for p in module.parameters()), torch.device("cpu"))
     try:
         with torch.no_grad():
-            return bool(gradient_norm(module, x, y.to(place), of=of).isfinite().all())
-    except Exception:  # whatever a model of a stranger raises: it was made to be asked, not to be trained
-        return False
+            finite = bool(gradient_norm(module, x, y.to(place), of=of).isfinite().all())
+    except Exception as problem:  # whatever a model of a stranger raises: it was made to be asked, not to be trained
+        kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "
+        return kind + " ".join(str(problem).split()).rstrip(".")
+    return "" if finite else "its gradients are not finite"
