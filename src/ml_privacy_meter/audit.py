@@ -31,6 +31,7 @@ from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.signals import Reader, Store
+from ml_privacy_meter.signals.gradient_gap import why_none
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Scores
@@ -222,7 +223,8 @@ def _checks(
         right = game.view.reader.signal(signals.correct, case.target, game.view.records)
         found.append(checks.better_on_members(right, game.member))
     found.append(checks.repeatable(case.target.deterministic))
-    if case.target.access == "parameters" and (why := signals.why_none(case.target, *_few(case))):
+    read = any(found.sees.lower().startswith("the target model's weights") for found in findings)
+    if not read and case.target.access == "parameters" and (why := why_none(case.target, *_few(case))):
         found.append(checks.weights_played(why))
     found += [checks.varied_scores(f.attack, f.scores) for f in findings if f.scores is not None]
     if case.beside.models:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from ml_privacy_meter.signals import gradient_gap, gradient_norm, has_gradients, why_none
+from ml_privacy_meter.signals import gradient_gap, gradient_norm, has_gradients
 from ml_privacy_meter.signals.classifier import logit_gap
+from ml_privacy_meter.signals.gradient_gap import why_none
 from ml_privacy_meter.types import sign_of
 
 X, Y = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 3

@@ -12,7 +12,7 @@ from ml_privacy_meter.signals.classifier import (
     true_probability,
 )
 from ml_privacy_meter.signals.gradient import gradient_factors, gradient_norm, gradients, log_gradient_norm
-from ml_privacy_meter.signals.gradient_gap import gradient_gap, has_gradients, why_none
+from ml_privacy_meter.signals.gradient_gap import gradient_gap, has_gradients
 from ml_privacy_meter.signals.inputs import inputs
 from ml_privacy_meter.signals.layers import layer, layers, trainable
 from ml_privacy_meter.signals.reader import Reader
@@ -42,5 +42,4 @@ __all__ = [
     "other_classes",
     "trainable",
     "true_probability",
-    "why_none",
 ]
