@@ -25,7 +25,7 @@ from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
-from ml_privacy_meter.types import Records, Signal
+from ml_privacy_meter.types import OutputSignal, Records, Signal
 
 STORE = ".privacy-meter"
 FIGURES = ("fpr", "confidence")
@@ -264,7 +264,12 @@ def _attack(name: str) -> Callable[..., Any]:
 
 
 def _signals() -> list[str]:
-    return [name for name in signals.__all__ if name.islower()]
+    """Those that need no settings."""
+    named = {name: getattr(signals, name) for name in signals.__all__ if name.islower()}
+    return [name for name, one in named.items() if isinstance(one, OutputSignal) or one in _WITHOUT_SETTINGS]
+
+
+_WITHOUT_SETTINGS = (signals.inputs, signals.gradient_norm, signals.log_gradient_norm, signals.gradient_gap)
 
 
 def _expanded(value: Any) -> Any:
