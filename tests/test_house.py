@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
     "training": {"targets", "records", "types", "_checks", "_extras"},
+    "defenses": {"training", "targets", "types", "_checks", "_extras"},
     "beside": {"training", "targets", "signals", "types", "_checks"},
     "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
@@ -46,7 +47,7 @@ MAY_IMPORT = {
     "cli": {"audit", "case", "comparison", "trackers", "utils", *GAMES, *ROOMS, "gate", "__version__"}
     - {"findings", "risk"},
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
-    "__init__": {"attack", "audit", "usage", "comparison", "trackers", "utils", *GAMES, *ROOMS},
+    "__init__": {"attack", "audit", "usage", "comparison", "trackers", "utils", "defenses", *GAMES, *ROOMS},
 }
 PUBLIC = {
     *(
@@ -62,7 +63,17 @@ PUBLIC = {
         "signals",
         "trackers",
     ),
-    *("train_references", "own_references", "load_outputs", "dataset_usage", "Recipe", "References"),
+    *(
+        "train_references",
+        "train_model",
+        "Defense",
+        "defenses",
+        "own_references",
+        "load_outputs",
+        "dataset_usage",
+        "Recipe",
+        "References",
+    ),
     *("Check", "Comparison", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }
 

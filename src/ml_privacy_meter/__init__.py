@@ -1,6 +1,6 @@
 """Quantifies what a trained model reveals about the records it was trained on."""
 
-from ml_privacy_meter import attack, membership, risk, signals, trackers, utils
+from ml_privacy_meter import attack, defenses, membership, risk, signals, trackers, utils
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.comparison import Comparison, compare
@@ -9,13 +9,22 @@ from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.targets import open_model
-from ml_privacy_meter.training import Recipe, References, load_outputs, own_references, train_references
+from ml_privacy_meter.training import (
+    Defense,
+    Recipe,
+    References,
+    load_outputs,
+    own_references,
+    train_model,
+    train_references,
+)
 from ml_privacy_meter.types import Records, Scores, Signals
 from ml_privacy_meter.usage import dataset_usage
 
 __all__ = [
     "Check",
     "Comparison",
+    "Defense",
     "Finding",
     "Group",
     "InputError",
@@ -31,6 +40,7 @@ __all__ = [
     "audit",
     "compare",
     "dataset_usage",
+    "defenses",
     "load_outputs",
     "load_records",
     "membership",
@@ -39,6 +49,7 @@ __all__ = [
     "risk",
     "signals",
     "trackers",
+    "train_model",
     "train_references",
     "utils",
 ]

@@ -11,7 +11,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets.key import digest
 from ml_privacy_meter.targets.labels import fit_labels
 from ml_privacy_meter.targets.onnx import Onnx
-from ml_privacy_meter.targets.reading import reading_of, tensor_of
+from ml_privacy_meter.targets.reading import passed_through, reading_of, tensor_of
 from ml_privacy_meter.targets.target import Feed, Opened, Target, as_it_answers
 from ml_privacy_meter.targets.url import Endpoint
 from ml_privacy_meter.types import Batch, Records
@@ -55,11 +55,20 @@ def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target,
         )
     shape = tuple(members.labels.shape[1:])
     reading = reading_of(probe.outputs, task=task, gives=opened.gives, shape=shape)
+    if opened.after is not None:
+        if members.labels.dtype != torch.int64:
+            raise InputError(
+                f"Answers can pass through {opened.after_says} where each record has one class, found {task}. "
+                "Leave it out."
+            )
+        reading = passed_through(reading, opened.after, opened.after_says)
     says = f"{_what(opened)}; outputs read as {reading.says}{_casts(probe.feed, members.x[0:1])}"
     if probe.deterministic is False:
         says += "; two calls with the same records gave different answers"
-    known = opened.key and probe.deterministic is not False and (opened.before is None or opened.before_key)
-    key = digest(opened.key, opened.before_key, str(probe.feed.integers), reading.says, str(shape)) if known else ""
+    parts = ((opened.before, opened.before_key), (opened.after, opened.after_key))
+    known = opened.key and probe.deterministic is not False and all(part is None or has for part, has in parts)
+    own = (opened.key, opened.before_key, opened.after_key, str(probe.feed.integers), reading.says, str(shape))
+    key = digest(*own) if known else ""
     target = Target(probe.feed, reading, key=key, says=says, classes=names, deterministic=probe.deterministic)
     return target, members, non_members
 

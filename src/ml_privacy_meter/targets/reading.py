@@ -111,6 +111,26 @@ def reading_of(outputs: Tensor, *, task: str, gives: str = "auto", shape: tuple[
     return Reading(f"logits of {wide} {task}", wide, _rows)
 
 
+def passed_through(reading: Reading, after: Callable[[Tensor], Tensor], says: str) -> Reading:
+    """Reads what is given in place of the probabilities of classes.
+
+    Raises:
+        InputError: what is given are no probabilities of the same classes.
+    """
+
+    def of(raw: Tensor) -> Tensor:
+        probabilities = reading.of(raw).double().softmax(1)
+        given = after(probabilities)
+        if given.shape != probabilities.shape or not bool(((given >= 0) & (given <= 1)).all()):
+            raise InputError(
+                f"What is given in place of {probabilities.shape[1]} probabilities must be as many numbers in [0, 1], "
+                f"found {given.flatten()[:5].tolist()} of the shape {tuple(given.shape)}. Mend {says}."
+            )
+        return _log(given)
+
+    return Reading(f"{reading.says}; answers pass through {says}", reading.columns, of)
+
+
 def _quantities(outputs: Tensor, shape: tuple[int, ...]) -> Reading:
     if outputs[0].numel() != int(np.prod(shape)):
         raise InputError(

@@ -33,6 +33,9 @@ class Opened:
         before: what is done to each batch before the model sees it.
         before_key: of the content of ``before``; empty where that cannot be known.
         cached: a second call with the same records is answered from memory, so that it says nothing.
+        after: probabilities (records, classes) -> those that are given in their place; the weights are not to be had.
+        after_key: of the content of ``after``; empty where that cannot be known.
+        after_says: what ``after`` does, in words.
     """
 
     inner: Callable[[Any], Any]
@@ -47,6 +50,9 @@ class Opened:
     before: Callable[[Any], Any] | None = None
     before_key: str = ""
     cached: bool = False
+    after: Callable[[Tensor], Tensor] | None = None
+    after_key: str = ""
+    after_says: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,8 @@ class Target(nn.Module):
         self.says = says
         self.classes = classes
         self.deterministic = deterministic
-        self.access = "parameters" if isinstance(self.inner, nn.Module) else "outputs"
+        bare = isinstance(self.inner, nn.Module) and feed.opened.after is None
+        self.access = "parameters" if bare else "outputs"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
         twin = Target.__new__(Target)

@@ -22,6 +22,7 @@ from ml_privacy_meter.targets.open import named
 from ml_privacy_meter.targets.pytorch import open_module
 from ml_privacy_meter.targets.reading import tensor_of
 from ml_privacy_meter.targets.target import as_it_answers
+from ml_privacy_meter.training.defense import Defense
 from ml_privacy_meter.training.recipe import Recipe, fresh, from_factory
 from ml_privacy_meter.training.ways import ByRecipe, Way, way_of_estimator, way_of_function
 from ml_privacy_meter.types import Records
@@ -36,16 +37,22 @@ class Data:
     key: str
 
 
-def matched(train: Any, sides: list[Records], like: Any = None) -> tuple[Way, Data]:
+def matched(train: Any, sides: list[Records], like: Any = None, defense: Defense | None = None) -> tuple[Way, Data]:
     """How ``train`` trains, and the records of all sides, one after another, as it takes them.
 
     Args:
         train: a function (x, y, seed) -> model, "package.module:function", an estimator or a recipe.
         sides: records with keys.
         like: the target model, for a recipe.
+        defense: one that trains needs a recipe.
     """
     if isinstance(train, Recipe):
-        return _by_recipe(train, sides, like)
+        return _by_recipe(train, sides, like, defense if defense and defense.trains else None)
+    if defense and defense.trains:
+        raise InputError(
+            f"`{defense}` says how a torch model is trained, and needs a `Recipe`, found {train!r:.80}. Give a recipe, "
+            "or build the defense into your function."
+        )
     records = functools.reduce(join, sides)
     if inspect.isclass(train) or not (isinstance(train, str) or callable(train) or hasattr(train, "get_params")):
         raise InputError(
@@ -58,9 +65,13 @@ def matched(train: Any, sides: list[Records], like: Any = None) -> tuple[Way, Da
     return way, Data(_array(x) if isinstance(x, Tensor) else x, _labels(records), _content(records))
 
 
-def _by_recipe(recipe: Recipe, sides: list[Records], like: Any) -> tuple[Way, Data]:
+def _by_recipe(recipe: Recipe, sides: list[Records], like: Any, defense: Defense | None) -> tuple[Way, Data]:
     opened = None if like is None else like if isinstance(like, Opened) else targets.open_model(like)
     make = _builder(recipe, opened)
+    if defense and defense.prepare:
+        make = functools.partial(_prepared, make, defense.prepare)
+    if defense and defense.recipe:
+        recipe = defense.recipe(recipe)
     module = make(0)
     as_target = open_module(module, kind="reference model", content="reference model")
     if opened is not None:
@@ -78,10 +89,13 @@ def _by_recipe(recipe: Recipe, sides: list[Records], like: Any) -> tuple[Way, Da
     records = _as_trained(target, records, some)
     settings = [f"{f.name} {getattr(recipe, f.name)!r}" for f in fields(recipe) if f.name != "architecture"]
     structure = key.of_module(module)
-    known = structure and (as_target.before is None or as_target.before_key)
-    content = key.digest(structure, as_target.before_key, str(some.dtype), *settings) if known else ""
-    says = f"{type(module).__name__}, trained by a recipe ({', '.join(settings)})"
-    way = ByRecipe(recipe, make, target.feed.opened, some.dtype, content, says)
+    known = structure and (as_target.before is None or as_target.before_key) and (defense is None or defense.key)
+    own = [] if defense is None else [defense.key]
+    content = key.digest(structure, as_target.before_key, str(some.dtype), *settings, *own) if known else ""
+    says = f"{type(module).__name__}, trained by a recipe ({', '.join(settings)})" + (
+        f" with {defense}" if defense else ""
+    )
+    way = ByRecipe(recipe, make, target.feed.opened, some.dtype, content, says, defense)
     return way, Data(_all_fed(target, records), _labels(records), _content(records))
 
 
@@ -91,6 +105,10 @@ def _fit(module: Opened, sides: list[Records]) -> tuple[Target, Records, Records
         with contextlib.suppress(InputError):
             return targets.fit(replace(module, gives="logits"), sides[0], sides[-1])
     return targets.fit(module, sides[0], sides[-1])
+
+
+def _prepared(make: Callable[[int], nn.Module], prepare: Callable[[nn.Module], nn.Module], seed: int) -> nn.Module:
+    return from_factory(lambda: prepare(make(seed)), seed)
 
 
 def _builder(recipe: Recipe, like: Opened | None) -> Callable[[int], nn.Module]:

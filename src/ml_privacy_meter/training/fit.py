@@ -17,6 +17,7 @@ from ml_privacy_meter.training.augment import augmented
 from ml_privacy_meter.training.batched import (
     Gradients,
     Graphs,
+    Loss,
     Stack,
     alone,
     batchable,
@@ -53,7 +54,8 @@ class _Job:
     y: Tensor
     feed: Callable[[Tensor], Tensor]
     low: bool
-    graphs: Graphs
+    losses: Sequence[Loss]
+    graphs: Sequence[Graphs]
 
     def batch(self, index: Int[Tensor, "models batch"], generators: Sequence[Generator]) -> tuple[Tensor, Tensor]:
         """The records at these rows, as the module takes them, and their labels; the first axis is the models."""
@@ -74,6 +76,7 @@ def fit_models(
     feed: Callable[[Tensor], Tensor] = identity,
     device: str | torch.device = "auto",
     progress: Callable[[float], None] = ignore,
+    losses: Sequence[Loss] | None = None,
     _at_once: int = 0,
 ) -> list[State]:
     """The state dict of each model, on the CPU, trained on ``x[inside[:, j]]`` from the weights ``build(seeds[j])``.
@@ -85,9 +88,12 @@ def fit_models(
         y: int64 is a class, bool several labels at once, float a quantity.
         feed: casts a batch for the module.
         progress: is told the share that is done, in [0, 1].
+        losses: each (answers (models, records, ...), labels) -> the sum over the models of their records' loss; they
+            take turns, one an epoch. By default `mean_loss`.
     """
     on = device_of(device)
-    job = _Job(recipe, build, x.to(on), y.to(on), feed, lowered(recipe, on), {})
+    losses = losses or (mean_loss,)
+    job = _Job(recipe, build, x.to(on), y.to(on), feed, lowered(recipe, on), losses, [{} for _ in losses])
     at_once = _at_once or models_at_once(recipe, build(seeds[0]), x, on, feed=feed)
     fitted: dict[int, State] = {}
 
@@ -180,7 +186,10 @@ class _Training:
 
     def __call__(self, report: Callable[[float], None]) -> list[State]:
         """The trained state of each model."""
-        gradients = together(self.models, _loss, self.job.graphs) if self.seed is None else alone(self.models, _loss)
+        gradients = [
+            together(self.models, loss, graphs) if self.seed is None else alone(self.models, loss)
+            for loss, graphs in zip(self.job.losses, self.job.graphs, strict=True)
+        ]
         _train(self.job, self.models, gradients, self.rows, self.generators, report)
         if not all(weight.isfinite().all() for weight in self.models.weights.values()):
             raise InputError("Training diverged: weights of a reference model are not finite. Choose a smaller `lr`.")
@@ -214,7 +223,8 @@ def _trainings(job: _Job, rows: Int[Tensor, "models size"], seeds: Sequence[int]
     rows = rows.to(job.x.device)
     if len(seeds) == 1:
         return [_Training(job, models, rows, generators, seeds[0])]
-    if batchable(models, _loss, *_first_batch(job, rows), job.graphs):
+    first = _first_batch(job, rows)
+    if all(batchable(models, loss, *first, graphs) for loss, graphs in zip(job.losses, job.graphs, strict=True)):
         return [_Training(job, models, rows, generators, None)]
     return [work for j, seed in enumerate(seeds) for work in _trainings(job, rows[[j]], [seed])]
 
@@ -235,7 +245,7 @@ def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
 def _train(
     job: _Job,
     models: Stack,
-    gradients: Gradients,
+    gradients: Sequence[Gradients],
     rows: Int[Tensor, "models size"],
     generators: Sequence[Generator],
     report: Callable[[float], None],
@@ -251,7 +261,7 @@ def _train(
             order = torch.stack([torch.randperm(size, generator=g) for g in generators])
             order = rows.gather(1, order.to(rows.device))
         x, y = job.batch(order[:, start : start + batch], generators)
-        models.learn(gradients(x, y))
+        models.learn(gradients[step // turns % len(gradients)](x, y))
         if recipe.schedule == "cosine":
             for part in optimizer.param_groups:
                 part["lr"] = recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
@@ -274,7 +284,7 @@ def _optimizer(recipe: Recipe, weights: list[Tensor]) -> torch.optim.Optimizer:
     return kind(weights, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
 
 
-def _loss(answer: Float[Tensor, "models batch *outputs"], y: Shaped[Tensor, "models batch *labels"]) -> Tensor:
+def mean_loss(answer: Float[Tensor, "models batch *outputs"], y: Shaped[Tensor, "models batch *labels"]) -> Tensor:
     """The sum over the models of the mean loss over their records, in nats for labels."""
     if y.is_floating_point():
         return F.mse_loss(answer.reshape(y.shape), y) * len(y)

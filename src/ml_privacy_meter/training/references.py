@@ -1,23 +1,27 @@
 """Reference models: trained like the target on known records, or brought along."""
 
+import functools
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ml_privacy_meter import records
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.records import as_records, scan
 from ml_privacy_meter.targets import Opened
 from ml_privacy_meter.targets.key import digest
 from ml_privacy_meter.training.data import matched
+from ml_privacy_meter.training.defense import Defense
 from ml_privacy_meter.training.engines import check_engine
 from ml_privacy_meter.training.plan import Job, Plan, carry_out, plan_of
-from ml_privacy_meter.training.split import balanced
+from ml_privacy_meter.training.split import balanced, seed_of
 from ml_privacy_meter.training.store import ModelStore
 from ml_privacy_meter.training.ways import Way
 from ml_privacy_meter.types import Records, Rows
@@ -25,16 +29,24 @@ from ml_privacy_meter.types import Records, Rows
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference model on disk, opened when it is asked for."""
+    """A reference model on disk, opened when it is asked for.
+
+    Args:
+        wrap: by which another answers in its place.
+    """
 
     file: Path
     way: Way
     store: ModelStore = field(repr=False)
+    wrap: Callable[[Opened], Opened] | None = None
+    wrap_key: str = ""
 
     @property
     def key(self) -> str:
-        """Of its content, and of what it was trained from."""
-        return digest(self.file.name)
+        """Of its content, of what it was trained from, and of what answers for it; empty where that is not known."""
+        if self.wrap is None:
+            return digest(self.file.name)
+        return self.wrap_key and digest(self.file.name, self.wrap_key)
 
     def open(self, classes: tuple[str, ...] | None = None) -> Opened:
         """The model.
@@ -43,7 +55,8 @@ class Reference:
             classes: the names of the target's columns in their order: an estimator is given the same, with probability
                 0 for a class that it never saw. Models of torch and Keras keep their own columns.
         """
-        return self.way.open(self.file, classes)
+        opened = self.way.open(self.file, classes)
+        return opened if self.wrap is None else self.wrap(opened)
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,7 @@ def train_references(
     workers: int | None = None,
     device: str = "auto",
     like: Any = None,
+    defense: Defense | None = None,
 ) -> References:
     """Reference models, trained on balanced halves of the members and non-members, or of public records alone.
 
@@ -143,24 +157,25 @@ def train_references(
         engine, workers: see `train_tasks`.
         device: for a recipe; "auto" takes a GPU where there is one.
         like: the target model, or what `open_model` made of it, for a recipe.
+        defense: with which each is trained and answers, as the target does: the adversary knows of it.
 
     Raises:
         InputError: training fails, or there is nothing to train on.
     """
-    job, sides = _job(train, members, non_members, public, count, seed, store, engine, workers, device, like)
+    job, sides = _job(train, members, non_members, public, count, seed, store, engine, workers, device, like, defense)
     started = time.perf_counter()
     files = carry_out(job)
     border, end = (sum(0 if side is None else len(side) for side in sides[:upto]) for upto in (1, 2))
     says = {
         "count": count,
-        "trained": job.way.says,
+        "trained": job.way.says + (f"; answers are those of {defense}" if defense and defense.wrap else ""),
         "records": [int(size) for size in job.inside.sum(0)],
         "seconds": round(time.perf_counter() - started, 1),
         "kept": "in the store" if job.way.key and store else "for this run",
     }
     inside = job.inside if public is None else torch.zeros(end, count, dtype=torch.bool)
     return References(
-        models=tuple(Reference(file, job.way, job.store) for file in files),
+        models=tuple(_reference(job, model, file, defense) for model, file in enumerate(files)),
         members=inside[:border],
         non_members=inside[border:],
         public=sides[2],
@@ -183,9 +198,51 @@ def plan_references(
     workers: int | None = None,
     device: str = "auto",
     like: Any = None,
+    defense: Defense | None = None,
 ) -> Plan:
     """What `train_references` would do: how many models are there already, how many are to be trained, and how."""
-    return plan_of(_job(train, members, non_members, public, count, seed, store, engine, workers, device, like)[0])
+    job, _ = _job(train, members, non_members, public, count, seed, store, engine, workers, device, like, defense)
+    return plan_of(job)
+
+
+def train_model(
+    train: Any,
+    records: Any,
+    *,
+    seed: int = 0,
+    store: str | Path | None = None,
+    device: str = "auto",
+    like: Any = None,
+    defense: Defense | None = None,
+) -> Opened:
+    """A model that is trained on all of these records; ``.inner`` is the model itself.
+
+    Args:
+        train, store, device, like, defense: as for `train_references`.
+        records: what `audit` takes for members.
+
+    Raises:
+        InputError: training fails.
+    """
+    given = scan(as_records(records, name="records"), name="records").records
+    way, data = matched(train, [given], like, defense)
+    inside = torch.ones(len(data.y), 1, dtype=torch.bool)
+    job = Job(way, data, inside, seed, ModelStore(store if way.key else None), "here", None, device)
+    return replace(_reference(job, 0, carry_out(job)[0], defense).open(), kind="model that was trained here")
+
+
+def _reference(job: Job, model: int, file: Path, defense: Defense | None) -> Reference:
+    if defense is None or defense.wrap is None:
+        return Reference(file, job.way, job.store)
+    wrap = functools.partial(_wrapped, job, model, defense.wrap)
+    return Reference(file, job.way, job.store, wrap, defense.wrap_key)
+
+
+def _wrapped(job: Job, model: int, wrap: Callable[[Opened, Any, Any, int], Opened], opened: Opened) -> Opened:
+    rows = np.flatnonzero(job.inside[:, model].numpy())
+    x = job.data.x
+    mine = x.iloc[rows].reset_index(drop=True) if isinstance(x, pd.DataFrame) else x[rows]
+    return wrap(opened, mine, job.data.y[rows], seed_of(job.seed, model))
 
 
 def _job(
@@ -200,6 +257,7 @@ def _job(
     workers: int | None,
     device: str,
     like: Any,
+    defense: Defense | None,
 ) -> tuple[Job, list[Records | None]]:
     """What is to be done, and the members, non-members and public records as far as they are there."""
     for name, least, found in (("count", 1, count), ("seed", 0, seed), ("workers", 1, workers)):
@@ -210,11 +268,10 @@ def _job(
         raise InputError("Reference models are trained on members and non-members, or on `public` records. Give them.")
     given = {"members": members, "non-members": non_members, "public": public}
     sides = [
-        None if side is None else records.scan(records.as_records(side, name=name), name=name).records
-        for name, side in given.items()
+        None if side is None else scan(as_records(side, name=name), name=name).records for name, side in given.items()
     ]
     used = [side for side in (sides[:2] if public is None else sides[2:]) if side is not None]
-    way, data = matched(train, used, like)
+    way, data = matched(train, used, like, defense)
     strata = data.y if data.y.ndim == 1 and data.y.dtype.kind != "f" else None
     inside = balanced(len(data.y), count, seed, strata=strata)
     kept = ModelStore(store if way.key else None)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets import Opened, key
 from ml_privacy_meter.targets.pytorch import load_weights
+from ml_privacy_meter.training.defense import Defense
 from ml_privacy_meter.training.fit import fit_models, models_at_once
 from ml_privacy_meter.training.keep import VOUCHED, Made, made_of, open_kept
 from ml_privacy_meter.training.recipe import Recipe
@@ -138,6 +139,7 @@ class ByRecipe:
         build: the module with initial weights, by seed.
         like: how the target is asked, in whose place each model is opened.
         dtype: what records are cast to.
+        defense: one that trains.
     """
 
     recipe: Recipe
@@ -146,12 +148,15 @@ class ByRecipe:
     dtype: torch.dtype
     key: str
     says: str
+    defense: Defense | None = None
 
     @property
     def _feed(self) -> Callable[[Tensor], Tensor]:
         return functools.partial(Tensor.to, dtype=self.dtype)
 
     def at_once(self, x: Any, device: str) -> int:
+        if self.defense and self.defense.alone:
+            return 1
         return models_at_once(self.recipe, self.build(0), _tensor(x), device, feed=self._feed)
 
     def train(
@@ -164,7 +169,7 @@ class ByRecipe:
         device: str,
         progress: Progress,
     ) -> list[Made]:
-        states = fit_models(
+        states = ((self.defense and self.defense.fit) or fit_models)(
             self.recipe,
             self.build,
             _tensor(x),

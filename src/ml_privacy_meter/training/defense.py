@@ -1,0 +1,59 @@
+"""What a defense is to those that train models: other settings, another module, other training, other answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from ml_privacy_meter.targets import Opened, key
+from ml_privacy_meter.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Defense:
+    """A way to train a model, or to answer in its place, so that it leaks less.
+
+    Args:
+        name: what it is called.
+        settings: that it was made with, in the words of its function.
+        recipe: the user's recipe -> the one that is used.
+        prepare: a module with initial weights -> the one that is trained, and has the weights then.
+        fit: trains in place of `training.fit.fit_models`, with the same arguments.
+        alone: ``fit`` trains models one by one, so that each is kept as soon as it is finished.
+        wrap: (opened model, its training records, their labels, seed) -> the model that answers in its place.
+        says: one sentence that a report can quote: what is done, and who is not kept from what.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Callable[[Recipe], Recipe] | None = None
+    prepare: Callable[[nn.Module], nn.Module] | None = None
+    fit: Callable[..., list[dict[str, Tensor]]] | None = None
+    alone: bool = False
+    wrap: Callable[[Opened, Any, Any, int], Opened] | None = None
+    says: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.settings.items())})"
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is trained in another way; else only its answers are others."""
+        return any(part is not None for part in (self.recipe, self.prepare, self.fit))
+
+    @property
+    def key(self) -> str:
+        """Of the content of how it trains; empty where that cannot be known."""
+        return self._of(self.recipe, self.prepare, self.fit)
+
+    @property
+    def wrap_key(self) -> str:
+        """Of the content of what answers; empty where that cannot be known."""
+        return self._of(self.wrap)
+
+    def _of(self, *parts: Callable[..., Any] | None) -> str:
+        given = [part.func if isinstance(part, partial) else part for part in parts if part is not None]
+        found = [key.of_function(part) for part in given]
+        return key.digest(str(self), *found) if all(found) else ""
