@@ -38,6 +38,8 @@ ATTACKS = [
     (partial(threshold, signal=LAST_NORM), TPR_AT_5, 40, 0),
     (partial(threshold, signal=signals.log_gradient_norm), TPR_AT_5, 40, 0),
     (gap, balanced_accuracy, 40, 0),
+    (partial(threshold, signal=signals.label_robustness), auc, 12, 0),
+    (partial(bavaria, signal=signals.label_robustness), auc, 12, 8),
     (influence, TPR_AT_5, 40, 0),
     (quantile, TPR_AT_5, 12, 0),
     (partial(quantile, given=signals.inputs), TPR_AT_5, 6, 0),

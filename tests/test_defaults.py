@@ -114,3 +114,9 @@ def test_an_audit_of_a_module_whose_weights_cannot_be_read_says_so_and_why() -> 
     [(passed, says)] = question(Detached())
     assert not passed
     assert "No attack could read them" in says
+
+
+def test_labels_of_near_copies_are_asked_where_answers_are_changed() -> None:
+    assert not any("label_robustness" in name for name in named(references=8))
+    assert "threshold(signal=label_robustness)" in named(hidden=True)
+    assert "bavaria(signal=label_robustness)" in named(hidden=True, references=8)

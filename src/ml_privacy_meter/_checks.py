@@ -15,6 +15,13 @@ def in_range(low: float, high: float, **named: float) -> None:
             raise InputError(f"`{name}` must lie between {low:g} and {high:g}, found {value!r}.")
 
 
+def whole(least: int, **named: object) -> None:
+    """Raises `InputError` unless each named thing is a whole number of at least ``least``."""
+    for name, found in named.items():
+        if not isinstance(found, int) or isinstance(found, bool) or found < least:
+            raise InputError(f"`{name}` must be a whole number of at least {least}, found {found!r}.")
+
+
 def one_of(word: str, options: Iterable[str], what: str) -> str:
     """``word`` if it is one of ``options``, else an `InputError` that names the nearest."""
     options = list(options)

@@ -132,7 +132,9 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
         offline = inside is not None and not inside.any()
         models = case.beside.models
         reached = weights_of(case.target, models, *_few(case))
-        return default_attacks(case.everyone.labels, references=len(models), offline=offline, weights=reached)
+        hidden = case.target.answers_changed and isinstance(_few(case)[0], Tensor)
+        settings: dict[str, Any] = {"references": len(models), "offline": offline, "weights": reached, "hidden": hidden}
+        return default_attacks(case.everyone.labels, **settings)
     names = [describe(attack) for attack in attacks]
     if not names:
         raise InputError("An audit needs an attack to play, found none.")

@@ -29,7 +29,7 @@ LAST_NORM, LAST_GAP = (partial(of, of="last") for of in (signals.gradient_norm, 
 
 
 def default_attacks(
-    y: Tensor, *, references: int = 0, offline: bool = False, weights: Collection[str] = ()
+    y: Tensor, *, references: int = 0, offline: bool = False, weights: Collection[str] = (), hidden: bool = False
 ) -> tuple[Attack, ...]:
     """The attacks that apply to labels of this kind, with so many reference models.
 
@@ -39,11 +39,14 @@ def default_attacks(
     Args:
         offline: no reference model was trained on any of the records.
         weights: what can be read of them, see `weights_of`.
+        hidden: what the model says is changed on its way out, so that labels of near copies may say more.
     """
     alone: tuple[Attack, ...] = (threshold, quantile)
     if not y.is_floating_point():
         others = (signals.modified_entropy, signals.entropy, signals.margin)
         alone = (threshold, *(partial(threshold, signal=signal) for signal in others), gap, quantile)
+    if hidden:
+        alone = (*alone, partial(threshold, signal=signals.label_robustness))
     if "all" in weights:
         alone = (*alone, partial(threshold, signal=signals.gradient_norm))
     if "last" in weights:
@@ -58,6 +61,8 @@ def default_attacks(
     if references == 1:
         without |= left_out
     beside = tuple(attack for attack in beside if attack not in without)
+    if hidden:
+        beside = (*beside, partial(bavaria, signal=signals.label_robustness))
     if weights:
         gradients = LAST_GAP if "last" in weights else signals.gradient_gap
         beside = (*beside, *(partial(attack, signal=gradients) for attack in (rmia, bavaria) if attack not in without))

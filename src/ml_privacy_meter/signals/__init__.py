@@ -14,6 +14,7 @@ from ml_privacy_meter.signals.classifier import (
 from ml_privacy_meter.signals.gradient import gradient_factors, gradient_norm, gradients, log_gradient_norm
 from ml_privacy_meter.signals.gradient_gap import gradient_gap, has_gradients
 from ml_privacy_meter.signals.inputs import inputs
+from ml_privacy_meter.signals.label_robustness import label_robustness
 from ml_privacy_meter.signals.layers import layer, layers, trainable
 from ml_privacy_meter.signals.reader import Reader
 from ml_privacy_meter.signals.store import Store
@@ -32,6 +33,7 @@ __all__ = [
     "gradients",
     "has_gradients",
     "inputs",
+    "label_robustness",
     "layer",
     "layers",
     "log_gradient_norm",

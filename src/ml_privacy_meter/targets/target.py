@@ -111,7 +111,8 @@ class Target(nn.Module):
         self.says = says
         self.classes = classes
         self.deterministic = deterministic
-        bare = isinstance(self.inner, nn.Module) and feed.opened.after is None
+        self.answers_changed = feed.opened.after is not None
+        bare = isinstance(self.inner, nn.Module) and not self.answers_changed
         self.access = "parameters" if bare else "outputs"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Target":

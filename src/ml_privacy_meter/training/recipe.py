@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._checks import InputError, in_range, one_of, whole
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("cosine", "constant")
@@ -50,9 +50,7 @@ class Recipe:
         for word in self.augment:
             one_of(word, AUGMENTS, "augmentation")
         in_range(0, float("inf"), lr=self.lr)
-        for name, least, found in (("epochs", 1, self.epochs), ("batch_size", 1, self.batch_size)):
-            if not isinstance(found, int) or isinstance(found, bool) or found < least:
-                raise InputError(f"`{name}` must be a whole number of at least {least}, found {found!r}.")
+        whole(1, epochs=self.epochs, batch_size=self.batch_size)
         for name, most, value in (("momentum", 1, self.momentum), ("weight_decay", float("inf"), self.weight_decay)):
             if not 0 <= value < most:
                 raise InputError(f"`{name}` must be at least 0 and below {most:g}, found {value!r}.")

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._checks import InputError, whole
 from ml_privacy_meter.records import as_records, scan
 from ml_privacy_meter.targets import Opened
 from ml_privacy_meter.targets.key import digest
@@ -260,9 +260,8 @@ def _job(
     defense: Defense | None,
 ) -> tuple[Job, list[Records | None]]:
     """What is to be done, and the members, non-members and public records as far as they are there."""
-    for name, least, found in (("count", 1, count), ("seed", 0, seed), ("workers", 1, workers)):
-        if (name, found) != ("workers", None) and (not isinstance(found, int) or found is True or found < least):
-            raise InputError(f"`{name}` must be a whole number of at least {least}, found {found!r}.")
+    whole(0, seed=seed)
+    whole(1, count=count, **({} if workers is None else {"workers": workers}))
     check_engine(engine, workers)
     if public is None and (members is None or non_members is None):
         raise InputError("Reference models are trained on members and non-members, or on `public` records. Give them.")
