@@ -1,6 +1,6 @@
 """Records a second of CPU time, on one thread, for the norms of their gradients: ours, and other ways to get them.
 
-5,000 Location records through an MLP, images of CIFAR's size through two convolutional networks, and the peak memory
+5,000 Location records through an MLP, images of CIFAR's size through four convolutional networks, and the peak memory
 of 5,000 and of 100,000 records. Opacus is timed where it is installed.
 python benchmarks/gradients.py --data ../shared/data
 """
@@ -38,6 +38,31 @@ def cnn() -> nn.Module:
     wide = (3, 32, 64, 64)
     parts = [p for a, b in pairwise(wide) for p in (nn.Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))]
     return nn.Sequential(*parts, nn.Flatten(), nn.Linear(1024, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def alexnet() -> nn.Module:
+    first = (nn.Conv2d(3, 64, 11, stride=4, padding=5), nn.ReLU(), nn.MaxPool2d(2))
+    second = (nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2))
+    others = [p for a, b in pairwise((192, 384, 256, 256)) for p in (nn.Conv2d(a, b, 3, padding=1), nn.ReLU())]
+    return nn.Sequential(*first, *second, *others, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(256, 10))
+
+
+class Block(nn.Module):
+    def __init__(self, a: int, b: int, stride: int) -> None:
+        super().__init__()
+        first = (nn.Conv2d(a, b, 3, stride, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
+        self.path = nn.Sequential(*first, nn.Conv2d(b, b, 3, 1, 1, bias=False), nn.BatchNorm2d(b))
+        self.short = nn.Identity() if a == b else nn.Conv2d(a, b, 1, stride, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.path(x) + self.short(x)).relu()
+
+
+def resnet20() -> nn.Module:
+    first = (nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    wide = ((16, 16), (16, 16), (16, 16), (16, 32), (32, 32), (32, 32), (32, 64), (64, 64), (64, 64))
+    blocks = [Block(a, b, b // a) for a, b in wide]
+    return nn.Sequential(*first, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
 def norms(found: list[Tensor]) -> Tensor:
@@ -82,9 +107,10 @@ def compare(name: str, model: nn.Module, x: Tensor, y: Tensor, of: str) -> None:
     for p in model.parameters():
         p.requires_grad_(any(p is w for w in weights.values()))
     ways = {"ours": lambda: signals.gradient_norm(model, x, y, of=of), "loop": lambda: loop(model, x, y, weights)}
-    sizes = (32, 512) if of == "all" else (512,)
+    sizes = (32, len(y)) if len(y) <= 512 else (32, 512) if of == "all" else (512,)
     ways |= {f"torch.func, {n} at once": (lambda n=n: func(model, x, y, weights, size=n)) for n in sizes}
-    if importlib.util.find_spec("opacus"):
+    batches = any(isinstance(part, nn.BatchNorm2d) for part in model.modules())  # which Opacus refuses
+    if importlib.util.find_spec("opacus") and not batches:
         ways |= {f"Opacus, {n} at once": (lambda n=n: opacus(model, x, y, weights, size=n)) for n in sizes}
     taken: dict[str, list[float]] = {way: [] for way in ways}
     found = {}
@@ -145,6 +171,8 @@ def main() -> None:
     images, labels = torch.randn(512, 3, 32, 32), torch.randint(10, (512,))
     compare("LeNet", lenet().eval(), images, labels, "all")
     compare("3 convolutions of 32, 64, 64", cnn().eval(), images, labels, "all")
+    compare("AlexNet", alexnet().eval(), images[:128], labels[:128], "all")
+    compare("ResNet-20", resnet20().eval(), images[:128], labels[:128], "all")
     for records in (5_000, 100_000):
         command = [sys.executable, __file__, "--memory", str(records)]
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())

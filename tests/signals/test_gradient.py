@@ -18,7 +18,7 @@ from torch import nn
 from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership import View, threshold
-from ml_privacy_meter.signals import Reader, Store, gradient, passes, plan
+from ml_privacy_meter.signals import Reader, Store, ghost, gradient, passes, plan
 from ml_privacy_meter.types import sign_of
 
 
@@ -388,6 +388,20 @@ def test_each_signal_says_that_it_needs_the_weights():
         assert signal.access == "parameters"
     assert signals.log_gradient_norm.access == "parameters"
     assert not hasattr(signals.loss, "access")
+
+
+@pytest.mark.parametrize(("name", "way"), [("cnn", "products"), ("resnet20", "products"), ("cnn", "pairs")])
+def test_norms_of_convolutions_hang_on_no_other_record_of_their_block(name, way, monkeypatch):
+    model, x, y = networks.made(name)
+    monkeypatch.setattr(ghost, "_by_pairs", lambda use: way == "pairs" and not use.layer.transposed)
+    expected = networks.single_passes(model, x, y, list(model.parameters())).norm(dim=1)
+    sizes = []
+    whole = ghost._square_of_filters
+    monkeypatch.setattr(ghost, "_square_of_filters", lambda use: sizes.append(len(use.b)) or whole(use))
+    for block in (1, 2**13):
+        monkeypatch.setattr(ghost, "_BLOCK", block)
+        near(signals.gradient_norm(model, x, y), expected)
+    assert min(sizes) == 1 and len(set(sizes)) > 1
 
 
 def test_a_norm_is_never_less_than_that_of_a_part():

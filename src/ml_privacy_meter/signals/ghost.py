@@ -20,6 +20,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 KINDS = (nn.Linear, nn.modules.linear.NonDynamicallyQuantizableLinear, nn.Embedding, nn.LayerNorm, nn.GroupNorm)
+_BLOCK = 2**20  # numbers that a processor's cache holds; the pages of larger tensors come from the system each time
 FACTORED = (*KINDS, nn.RMSNorm, *CONVOLUTIONS, *NORMS)
 
 
@@ -146,7 +147,9 @@ def square(use: Use) -> Tensor:
         squares = _squares(rows, 1)
         return squares.new_zeros(len(use.at)).index_add_(0, found // use.height, squares)
     if isinstance(use, Filters):
-        return _square_of_pairs(*_patches(use)) if _by_pairs(use) else _squares(_filters(use), 1)
+        size = max(1, _BLOCK // max(1, _made(use))) if use.b.device.type == "cpu" else max(1, len(use.b))
+        blocks = [taken(use, slice(start, start + size)) for start in range(0, len(use.b), size)]
+        return torch.cat([_square_of_filters(block) for block in blocks])
     return _squares(use.of, 1)
 
 
@@ -157,9 +160,7 @@ def room(use: Use) -> int:
         made = 0 if places == 1 else min(inputs * outputs, 2 * places * places)
         return use.a[0].numel() + use.b[0].numel() + use.a.shape[1] * made
     if isinstance(use, Filters):
-        places = use.b[0, 0].numel()
-        made = use.layer.weight[0, 0].numel() * use.a[0].numel() + 2 * places**2 * use.layer.groups
-        return made if _by_pairs(use) else int(use.layer.weight.numel())
+        return _made(use)
     return use.b[0].numel() if isinstance(use, Rows) else use.of[0].numel()
 
 
@@ -185,6 +186,16 @@ def _square_of_pairs(a: Tensor, b: Tensor) -> Tensor:
     """The same, of factors that lie with their places last, through the products of all pairs of places."""
     pairs = (a.transpose(2, 3) @ a) * (b.transpose(2, 3) @ b)
     return pairs.double().flatten(1).sum(1).clamp(min=0)
+
+
+def _square_of_filters(use: Filters) -> Tensor:
+    return _square_of_pairs(*_patches(use)) if _by_pairs(use) else _squares(_filters(use), 1)
+
+
+def _made(use: Filters) -> int:
+    places = use.b[0, 0].numel()
+    made = use.layer.weight[0, 0].numel() * use.a[0].numel() + 2 * places**2 * use.layer.groups
+    return int(made if _by_pairs(use) else use.layer.weight.numel())
 
 
 def _squares(of: Tensor, start: int) -> Tensor:
