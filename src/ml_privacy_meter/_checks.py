@@ -2,24 +2,30 @@
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
+from typing import Any
 
 
 class InputError(ValueError):
     """Something that the user gave cannot be used; the message says what, where, and what to do."""
 
 
-def in_range(low: float, high: float, **named: float) -> None:
+def in_range(low: float, high: float, **named: Any) -> None:
     """Raises `InputError` unless each named number lies strictly between ``low`` and ``high``."""
     for name, value in named.items():
-        if not low < value < high:
+        try:
+            inside = bool(low < value < high)
+        except (TypeError, ValueError) as problem:  # of text, of None, of several numbers
+            raise InputError(f"`{name}` must be a number, found {value!r:.80}. Give one, without quotes.") from problem
+        if not inside:
             raise InputError(f"`{name}` must lie between {low:g} and {high:g}, found {value!r}.")
 
 
-def whole(least: int, **named: object) -> None:
-    """Raises `InputError` unless each named thing is a whole number of at least ``least``."""
-    for name, found in named.items():
-        if not isinstance(found, int) or isinstance(found, bool) or found < least:
-            raise InputError(f"`{name}` must be a whole number of at least {least}, found {found!r}.")
+def whole(least: int, **named: Any) -> None:
+    """Raises `InputError` unless each of these is a whole number of at least ``least``."""
+    for name, value in named.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"`{name}` must be a whole number of at least {least}, found {value!r:.80}.")
 
 
 def one_of(word: str, options: Iterable[str], what: str) -> str:

@@ -34,7 +34,7 @@ def play(
         blind: scores of an adversary without the model, where it beats chance: its figures are the baselines then.
     """
     documented = attack.func if isinstance(attack, partial) else attack
-    says, sees = _docstring(documented.__doc__ or "")
+    says, sees = _docstring(documented.__doc__ or "", "Sees from outside: " * (access(attack) == "outputs"))
     for value in attack.keywords.values() if isinstance(attack, partial) else ():
         text = (value.func if isinstance(value, partial) else value).__doc__
         if callable(value) and text:
@@ -84,8 +84,9 @@ def _by_weights(attack: Attack, sees: str) -> str:
     return f"{WEIGHTS}, of which {read} are read{rest}"
 
 
-def _docstring(text: str) -> tuple[str, str]:
-    """An attack's first line, and what follows ``Sees:``."""
+def _docstring(text: str, first: str = "") -> tuple[str, str]:
+    """An attack's first line, and what follows ``first``, where that is there, else ``Sees:``."""
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
-    sees = [paragraph[6:] for paragraph in paragraphs if paragraph.startswith("Sees: ")]
+    marks = [mark for mark in (first, "Sees: ") if mark]
+    sees = [one.removeprefix(mark) for mark in marks for one in paragraphs if one.startswith(mark)]
     return paragraphs[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."

@@ -1,5 +1,6 @@
 """The interface of 2020: what it learns from, what it judges, what it leaves behind."""
 
+import inspect
 import json
 from pathlib import Path
 
@@ -24,7 +25,7 @@ SETTINGS = {"layers_to_exploit": [4, 5], "gradients_to_exploit": [3], "learning_
 
 def set_up(model, data, folder, **settings):
     given = SETTINGS | {"networks": 1, "folder": folder} | settings
-    return initialize(
+    return inspect.unwrap(initialize)(  # as its users call it: without the tests' own look at annotations
         target_train_model=model,
         target_attack_model=given.pop("other", model),
         train_datahandler=data,
@@ -250,8 +251,16 @@ def test_layers_of_keras_are_those_of_its_own_list(paths):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"optimizer": "sgd"}, "no optimizer `sgd`"),
+        ({"optimizer": "sdg"}, "no optimizer `sdg`. Did you mean `sgd`?"),
+        ({"optimizer": None}, "no optimizer `none`"),
         ({"epochs": 0}, "`epochs`"),
+        ({"epochs": "100"}, "`epochs` must be a whole number of at least 1, found '100'"),
+        ({"networks": 1.5}, "`networks` must be a whole number of at least 1, found 1.5"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0"),
+        ({"learning_rate": "0.1"}, "`learning_rate` must be a number, found '0.1'"),
+        ({"model_name": 7}, "`model_name` must be a name that a folder may have, found 7"),
+        ({"layers_to_exploit": [3, 1.5]}, "by its number or its name, found 1.5"),
+        ({"other_data": "data"}, "must come from `attack_data`, found a str"),
         ({"learning_rate": 0}, "`learning_rate`"),
         ({"learning_rate": float("nan")}, "`learning_rate` must lie between 0 and inf, found nan"),
         ({"model_name": "a/b"}, "`model_name` must be a name that a folder may have"),

@@ -15,6 +15,7 @@ from ml_privacy_meter.membership import (
     stacked,
     threshold,
     weights_read,
+    whitebox,
 )
 from ml_privacy_meter.playing import play
 
@@ -40,12 +41,21 @@ def test_an_attack_that_is_given_the_weights_says_so_and_which(attack: partial[T
     assert weights_read(attack) == read
 
 
+OUTSIDE = partial(whitebox, layers=[], gradients=())
+
+
 @pytest.mark.parametrize(
-    "attack", [threshold, stacked, partial(lira, signal=signals.entropy), partial(stacked, also=(lira,))]
+    "attack",
+    [threshold, stacked, partial(lira, signal=signals.entropy), partial(stacked, also=(lira, OUTSIDE)), OUTSIDE],
 )
 def test_an_attack_on_outputs_reads_no_weights(attack: object) -> None:
     assert access(attack) == "outputs"
     assert weights_read(attack) == ""
+
+
+def test_a_network_that_is_shown_one_thing_of_the_inside_reads_weights() -> None:
+    for attack in (whitebox, partial(whitebox, layers=[]), partial(whitebox, layers=[], gradients=[1])):
+        assert access(attack) == access(partial(stacked, also=(attack,))) == "parameters"
 
 
 def test_a_strangers_attack_is_known_by_its_mark() -> None:

@@ -96,7 +96,7 @@ def test_ends_of_lines_and_spaces_do_not_matter(tmp_path):
         (("chat", "café"), np.array(["chat", "café"])),
     ],
 )
-def test_labels_are_whole_numbers_where_all_are(labels, as_what, tmp_path):
+def test_labels_are_wholes_where_all_are(labels, as_what, tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("".join(f"1,2;{label}\n" for label in labels), encoding="utf-8")
     y = load_records(path).y

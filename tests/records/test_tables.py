@@ -90,7 +90,7 @@ def test_a_frames_saved_index_is_its_ids(tmp_path):
         assert records.x[:].shape == (N, 3)
 
 
-def test_whole_numbers_as_ids_stay_whole_numbers(tmp_path):
+def test_wholes_as_ids_stay_wholes(tmp_path):
     records = load(save(NUMBERS.assign(id=np.arange(N) * 7), tmp_path / "a.csv"))
     assert np.array_equal(records.id, np.arange(N) * 7)
 
@@ -115,7 +115,7 @@ def test_many_columns_are_put_together_in_order(tmp_path, monkeypatch):
     assert isinstance(batch["town"].dtype, pd.CategoricalDtype)
 
 
-def test_a_fraction_may_come_late_in_a_column_of_whole_numbers(tmp_path, monkeypatch):
+def test_a_fraction_may_come_late_in_a_column_of_wholes(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "BLOCK", 100)
     path = tmp_path / "a.csv"
     path.write_text("a,y\n" + "1,0\n" * 100 + "1.5,0\n")

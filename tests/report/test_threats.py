@@ -1,12 +1,14 @@
 import copy
+from functools import partial
 from typing import Any
 
 import pytest
+import worlds
 from attacks import ATTACKS
 from report.fakes import BLANK, LEAKY, failed, fake
 
-from ml_privacy_meter.membership import describe
-from ml_privacy_meter.playing import _docstring
+from ml_privacy_meter.membership import describe, whitebox, whitebox_by_references
+from ml_privacy_meter.playing import _docstring, play
 from ml_privacy_meter.report import threats
 from ml_privacy_meter.types import marked
 
@@ -30,6 +32,15 @@ def test_every_attack_of_this_program_has_a_level(attack: Any) -> None:
     _, sees = _docstring(getattr(attack, "func", attack).__doc__)
     assert threats.level(sees) in threats.LEVELS
     assert (threats.level(sees) == threats.WHOLE_KNOWN) == marked(attack, "needs_known")
+
+
+@pytest.mark.parametrize(
+    ("attack", "level"), [(whitebox, threats.KNOWN), (whitebox_by_references, threats.REFERENCES)], ids=describe
+)
+def test_a_network_that_is_shown_nothing_of_the_inside_stands_among_those_on_outputs(attack: Any, level: str) -> None:
+    outside = partial(attack, layers=[], gradients=())
+    assert threats.level(_docstring(attack.__doc__)[1]) in threats.WHITE
+    assert threats.level(play(worlds.leaky(), outside, []).sees) == level
 
 
 @pytest.mark.parametrize(
@@ -66,7 +77,8 @@ def test_what_was_not_played_is_named_also_where_its_attacks_failed() -> None:
 def test_nothing_is_played_where_all_failed() -> None:
     found = fake(100, attacks=(), also=(failed(),))._document
     assert threats.played(found) == []
-    assert len(threats.not_played(found)) == len(threats.LEVELS) - len(threats.WHITE) + len(threats.BEYOND)
+    asked = {*threats.LEVELS} - {*threats.WHITE, threats.KNOWN}
+    assert len(threats.not_played(found)) == len(asked) + len(threats.BEYOND)
 
 
 WEIGHTS = "The target model's weights, of which the gradients of all layers are read, and the record's true label."

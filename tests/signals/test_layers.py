@@ -56,3 +56,27 @@ def test_a_layer_that_is_not_there_is_answered_with_those_that_are(which):
     model, _, _ = networks.made("mlp")
     with pytest.raises(InputError, match=r"There is no layer .* Choose from: 1 `0` \(Linear\), 2 `1` \(ReLU\), 3"):
         signals.layer(model, which)
+
+
+def test_modules_that_are_called_last_or_all_go_by_their_names_with_a_dot_before():
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last, self.all, self.head = nn.Linear(4, 3), nn.Linear(3, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.head(self.all(self.last(x)))
+
+    torch.manual_seed(0)
+    model, x, y = Named(), torch.randn(5, 4), torch.arange(5) % 2
+    for word, number, meant in (("last", 1, 3), ("all", 2, ("last", "all", "head"))):
+        own = signals.gradient_norm(model, x, y, of=number)
+        torch.testing.assert_close(signals.gradient_norm(model, x, y, of=f".{word}"), own)
+        torch.testing.assert_close(
+            signals.activations(model, x, y, of=f".{word}"), signals.activations(model, x, y, of=number)
+        )
+        other = signals.gradient_norm(model, x, y, of=meant if word == "last" else (".last", ".all", "head"))
+        torch.testing.assert_close(signals.gradient_norm(model, x, y, of=word), other)
+        assert (own - other).abs().min() > 1e-3
+    with pytest.raises(InputError, match=r"There is no layer '\.'"):
+        signals.layer(model, ".")

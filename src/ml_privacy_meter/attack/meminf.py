@@ -1,7 +1,7 @@
 """An attack network that learns from one model and is tested on another, by the names and defaults of 2020."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from jaxtyping import UInt64
 from torch import Tensor
 
 from ml_privacy_meter import targets
-from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._checks import InputError, in_range, one_of, whole
 from ml_privacy_meter.attack.outside import read_from_outside
 from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
 from ml_privacy_meter.attack.testing import tested
 from ml_privacy_meter.case import prepare
 from ml_privacy_meter.membership import View
-from ml_privacy_meter.membership.network import Part
+from ml_privacy_meter.membership.network import OPTIMIZERS, Part
 from ml_privacy_meter.membership.parts import Exploited
 from ml_privacy_meter.membership.whitebox import fit_networks
 from ml_privacy_meter.signals import Reader, Store
@@ -184,7 +184,8 @@ def initialize(
         train_datahandler: see `utils.attack_data`: members of the first model, and records that it never saw.
         attack_datahandler: the same of the second; what the attack has learned from is left out of the test.
         device: None takes a GPU where there is one.
-        optimizer: "adam", the only one.
+        optimizer: "adam", or one of the others of 2020: "adadelta", "adagrad", "momentum", "rmsprop", "sgd". Their
+            learning rates differ: what is small for one hardly moves another.
         model_name: of the attack, and of the folder of its results in ``folder``.
         layers_to_exploit: layers whose outputs are read: by number, the first of all layers is 1, or by name. A layer
             that gives the model's own answer is read as this: without the weights.
@@ -197,13 +198,14 @@ def initialize(
     Raises:
         InputError: a model has no such layer (the message lists them), or a setting cannot be.
     """
-    one_of(optimizer, ("adam",), "optimizer")
+    optimizer = one_of(str(optimizer).lower(), OPTIMIZERS, "optimizer")
     in_range(0, math.inf, learning_rate=learning_rate)
-    if epochs < 1 or networks < 1 or seed < 0:
-        raise InputError(
-            f"`epochs` and `networks` must be 1 or more, and `seed` not below 0, found {epochs}, {networks} and {seed}."
-        )
+    whole(1, epochs=epochs, networks=networks)
+    whole(0, seed=seed)
     check_name(model_name)
+    for handler in (train_datahandler, attack_datahandler):
+        if not isinstance(handler, AttackData):
+            raise InputError(f"A datahandler must come from `attack_data`, found a {type(handler).__name__}.")
     first = _opened(target_train_model)
     other = first if target_attack_model is target_train_model else _opened(target_attack_model)
     exploited = Exploited(
@@ -226,6 +228,7 @@ def initialize(
         seed=seed,
         epochs=epochs,
         lr=learning_rate,
+        optimizer=optimizer,
         batch_size=2 * train_datahandler.batch_size,
     )
 
@@ -245,12 +248,14 @@ def _opened(model: Any) -> targets.Opened:
     return model if isinstance(model, targets.Opened) else targets.open_model(model)
 
 
-def _checked(
-    first: targets.Opened, other: targets.Opened, which: Which | None, *, gradients: bool
-) -> tuple[int | str, ...]:
+def _checked(first: targets.Opened, other: targets.Opened, which: Any, *, gradients: bool) -> tuple[int | str, ...]:
     """The layers, each of which both models have; one may be named alone."""
-    named = (which,) if isinstance(which, str | int) else () if which is None else tuple(which)
+    several = isinstance(which, Iterable) and not isinstance(which, str)
+    named = tuple(which) if several else () if which is None else (which,)
     named = tuple(int(one) if isinstance(one, np.integer) else one for one in named)
+    for one in named:
+        if not isinstance(one, int | str):
+            raise InputError(f"A layer must be given by its number or its name, found {one!r:.80}.")
     for opened in (first, other):
         for one in named:
             if gradients and (isinstance(one, int) or one == "last"):

@@ -76,9 +76,10 @@ class Results:
     nonmember_probs: Float[np.ndarray, " non_members"]
 
 
-def check_name(name: str) -> None:
+def check_name(name: Any) -> None:
     """Raises `InputError` unless a folder may have this name."""
-    if not name or name.startswith(".") or Path(name).name != name or not name.isprintable() or "\\" in name:
+    text = name if isinstance(name, str) else ""
+    if not text or text.startswith(".") or Path(text).name != text or not text.isprintable() or "\\" in text:
         raise InputError(f"`model_name` must be a name that a folder may have, found {name!r:.80}. Give a plain word.")
 
 

@@ -1,6 +1,6 @@
 """What of a model an attack reads: its outputs, or its weights."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,19 @@ def sees_parameters(reads: Any) -> Any:
     """Marks an attack or a signal that reads the weights of models, and not their outputs alone."""
     reads.access = PARAMETERS
     return reads
+
+
+def unless_empty(*settings: str) -> Callable[[Any], Any]:
+    """Marks an attack on weights that reads outputs alone where all of these settings are empty.
+
+    What it sees then, its docstring says under ``Sees from outside:``.
+    """
+
+    def mark(attack: Any) -> Any:
+        attack.inside = settings
+        return attack
+
+    return mark
 
 
 def access(attack: Any) -> str:
@@ -37,7 +50,9 @@ def _parts(thing: Any) -> Iterator[Any]:
 
 
 def _marked(thing: Any) -> bool:
-    return bool(marked(thing, "access") == PARAMETERS)
+    inside, given = marked(thing, "inside", ()), thing.keywords if isinstance(thing, partial) else {}
+    emptied = inside and all(name in given and len(given[name]) == 0 for name in inside)
+    return marked(thing, "access") == PARAMETERS and not emptied
 
 
 def _said(signal: Any) -> str:

@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,6 +18,14 @@ SURE = 2.0  # standard errors by which held-back records must be told better, fo
 FARTHEST = 10.0  # standard deviations that a number may lie off the mean
 _TINY = 1e-150  # its square is a number still
 _BLOCK = 512  # records that are judged at a time
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.AdamW,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
 
 
 @dataclass(frozen=True)
@@ -136,11 +145,12 @@ def fit_network(
     kernels: int = 8,
     dropout: float = 0.2,
     decay: float = 1e-4,
+    optimizer: str = "adam",
     seed: int = 0,
     device: torch.device | str = "cpu",
     each_epoch: EachEpoch | None = None,
 ) -> Network:
-    """A network that was fitted to records whose membership is known, by cross entropy, with Adam.
+    """A network that was fitted to records whose membership is known, by cross entropy.
 
     It is the one of the epoch after which the cross entropy of the records that were held back was least; with an
     offset, the untrained one, which adds nothing, unless theirs fell by more than two standard errors of the fall.
@@ -152,6 +162,7 @@ def fit_network(
         patience: epochs without a better one, after which it ends.
         kernels: of each convolution.
         decay: weight decay.
+        optimizer: one of `OPTIMIZERS`.
         each_epoch: is told the epoch, from 1 on, the network as it stands, and its accuracy on the records
             that were held back.
     """
@@ -170,12 +181,12 @@ def fit_network(
         held = _held_back(member, validation, seed)
         kept = told[held]
         untrained, since = copy.deepcopy(network.state_dict()), 0
-        optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=decay)
+        steps = OPTIMIZERS[optimizer](network.parameters(), lr=lr, weight_decay=decay)
         even = _even(member[~held])
         first, _ = best, _ = _judged(network, kept)
         state = untrained
         for epoch in range(1, epochs + 1):
-            _train(network, optimizer, told, (~held).nonzero()[:, 0], batch_size, even)
+            _train(network, steps, told, (~held).nonzero()[:, 0], batch_size, even)
             losses, accuracy = _judged(network, kept)
             if each_epoch is not None:
                 each_epoch(epoch, network, accuracy)

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.membership.access import sees_parameters
+from ml_privacy_meter.membership.access import sees_parameters, unless_empty
 from ml_privacy_meter.membership.network import Outer, Part, fit_network
 from ml_privacy_meter.membership.parts import Exploited, Which
 from ml_privacy_meter.membership.view import View, learns, needs_known
@@ -23,6 +23,7 @@ _NO_REFERENCES = (
 
 
 @sees_parameters
+@unless_empty("layers", "gradients")
 @learns
 @needs_known
 def whitebox(
@@ -45,6 +46,9 @@ def whitebox(
 
     Sees: The target model's weights, the record and its true label, and other records with labels, half of those in
     the audit, of which it is known whether the model was trained on them.
+
+    Sees from outside: the target model's output for each record, the record's true label, and other records, with
+    labels, half of those in the audit, of which it is known whether the model was trained on them.
 
     Source: Nasr, Shokri and Houmansadr, Comprehensive Privacy Analysis of Deep Learning, IEEE S&P 2019; layer sizes
     after the authors' tool, ML Privacy Meter 1.0 (2020), `create_fcn.py`, `create_cnn.py`, `meminf.py`. There as here,
@@ -75,6 +79,7 @@ def whitebox(
 
 
 @sees_parameters
+@unless_empty("layers", "gradients")
 @learns
 def whitebox_by_references(
     view: View,
@@ -96,6 +101,9 @@ def whitebox_by_references(
     """Log-odds of membership, in nats, of a network that has learned from reference models and their training records.
 
     Sees: The target model's weights, the record and its true label, and the weights of reference models, with the
+    records that each was trained on.
+
+    Sees from outside: the target model's output for each record, the record's true label, and reference models with the
     records that each was trained on.
 
     Source: as `whitebox`. With one reference model, and records of its own as the population, it is what the authors'

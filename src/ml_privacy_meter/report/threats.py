@@ -8,6 +8,7 @@ from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
 
 LABELS, OUTPUTS, POPULATION, REFERENCES, QUERIES = "labels", "outputs", "population", "references", "queries"
+KNOWN = "known"
 WHOLE, WHOLE_POPULATION, WHOLE_REFERENCES, WHOLE_KNOWN = "whole", "whole+population", "whole+references", "whole+known"
 
 LEVELS = {
@@ -15,6 +16,7 @@ LEVELS = {
     OUTPUTS: "The model’s outputs",
     POPULATION: "The outputs, and other records of the same kind",
     REFERENCES: "The outputs, and reference models trained like the audited one",
+    KNOWN: "The outputs, and other records of which it is known whether they were trained on",
     QUERIES: "Answers to many queries around each record",
     WHOLE: "The whole model",
     WHOLE_POPULATION: "The whole model, and other records of the same kind",
@@ -29,6 +31,7 @@ BEYOND = {
     "The model while it is trained": "checkpoints, or the updates of federated training",
 }
 
+_WHETHER = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|trained)|known (non-)?members|membership"
 LAST_LAYER = "of which the gradients of the last layer are read"
 
 OTHER_QUESTIONS = (
@@ -72,6 +75,7 @@ def not_played(document: Document) -> list[tuple[str, str]]:
     why = {name: "the attacks that see this failed" if name in tried else "no attack was run" for name in LEVELS}
     white = found | tried if found & {*WHITE} else tried
     asked = [name for name in LEVELS if name not in WHITE or (white & {*WHITE} and name != WHOLE_POPULATION)]
+    asked = [name for name in asked if name != KNOWN or name in tried]
     missing = [(LEVELS[name], why[name]) for name in asked if name not in found]
     whole, *others = BEYOND.items()
     missing += [] if white & {*WHITE} else [whole]
@@ -107,15 +111,16 @@ def level(sees: str) -> str | None:
         return OUTPUTS
     if re.match(r"(and )?(\d+ or more )?reference models with the records that each was trained on", rest):
         return REFERENCES
-    return POPULATION if re.match(r"(and )?other records, with labels", rest) else None
+    if not re.match(r"(and )?other records, with labels", rest):
+        return None
+    return KNOWN if re.search(_WHETHER, rest) else POPULATION
 
 
 def _of_weights(said: str) -> str:
     """The level of an attack on weights, by what else it sees."""
     if re.search(r"reference models?\b", said):
         return WHOLE_REFERENCES
-    whether = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|trained)"
-    if re.search(whether + "|known (non-)?members|membership", said):
+    if re.search(_WHETHER, said):
         return WHOLE_KNOWN
     return WHOLE_POPULATION if "other records" in said else WHOLE
 

@@ -15,7 +15,7 @@ from ml_privacy_meter.signals.layers import Of, chosen, part_with_parameters
 from ml_privacy_meter.signals.plan import TRIED, Plan, plan_of, take_gradients
 from ml_privacy_meter.types import Model
 
-_BYTES = 2**26  # what the records of one pass take on the way, on a CPU
+_BYTES = 2**27  # what the records of one pass take on the way, on a CPU
 
 
 def gradient_norm(model: Model, x: Any, y: Tensor, *, of: Of = "all") -> Float[Tensor, " records"]:

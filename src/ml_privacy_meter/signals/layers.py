@@ -33,6 +33,9 @@ def trainable(model: Any) -> dict[str, nn.Module]:
 def layer(model: Any, which: str | int) -> nn.Module:
     """A module by its name in `named_modules`, or the layer of this number: the first is 1.
 
+    A name may be given with a dot before it: ".last" and ".all" are modules of these names, where they would else be
+    words for something else.
+
     Raises:
         InputError: there is none; the message lists the layers.
     """
@@ -44,7 +47,8 @@ def chosen(model: Any, of: Of) -> dict[str, nn.Parameter]:
 
     Args:
         of: "all" that are trained (all, where every one is frozen); "last": those of the last layer that has any; or
-            names of parameters or modules, and numbers of layers that have parameters: the first is 1.
+            names of parameters or modules, and numbers of layers that have parameters: the first is 1. ".last" and
+            ".all" are modules of these names.
 
     Raises:
         InputError: the model is no module or has no parameters, or there is no such layer; the message lists them.
@@ -120,8 +124,8 @@ def _children(part: nn.Module) -> Iterable[tuple[str, nn.Module]]:
 def _names(inner: nn.Module, one: str | int, known: dict[str, nn.Parameter]) -> set[str]:
     if one == "all":
         return {name for name, p in known.items() if p.requires_grad} or set(known)
-    if one in known:
-        return {str(one)}
+    if str(one).removeprefix(".") in known:
+        return {str(one).removeprefix(".")}
     ids = {id(p) for p in part_with_parameters(inner, one).parameters()}
     return {name for name, p in known.items() if id(p) in ids}
 
@@ -130,8 +134,8 @@ def _module(inner: nn.Module, which: str | int, known: dict[str, nn.Module], wha
     if isinstance(which, int) and not isinstance(which, bool) and 1 <= which <= len(known):
         return list(known.values())[which - 1]
     everything: dict[str, nn.Module] = dict(inner.named_modules())
-    if isinstance(which, str) and which in everything:
-        return everything[which]
+    if isinstance(which, str) and (found := everything.get(which.removeprefix("."))) is not None and which != ".":
+        return found
     raise InputError(f"There is no {what} {which!r}. {_listed(known)}")
 
 

@@ -1,6 +1,6 @@
 """The records of one attack: members that the adversary knows, non-members, and the others to be told apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from jaxtyping import UInt64
 from torch import Tensor
 
 from ml_privacy_meter import records
-from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._checks import InputError, in_range, whole
 from ml_privacy_meter.types import Records, Rows
 
 __all__ = ["AttackData", "Sides", "attack_data"]
@@ -146,8 +146,8 @@ def attack_data(
         InputError: a file is broken, records are of another shape, or there are too few.
     """
     in_range(0, 100, attack_percentage=attack_percentage)
-    if batch_size < 1 or seed < 0:
-        raise InputError(f"`batch_size` must be 1 or more and `seed` not below 0, found {batch_size} and {seed}.")
+    whole(1, batch_size=batch_size)
+    whole(0, seed=seed)
     shape = None if input_shape is None else _sizes(input_shape)
     loaded = [_loaded(*named, shape) for named in ((member_dataset_path, "members"), (dataset_path, "data set"))]
     shape, other = (shape or _shape_of(side.records) for side in loaded)
@@ -176,15 +176,18 @@ def attack_data(
     return data
 
 
-def _sizes(shape: Sequence[int] | int) -> tuple[int, ...]:
+def _sizes(shape: Any) -> tuple[int, ...]:
     """The shape of one record; a number alone is how many features it has."""
-    sizes = tuple(map(int, (shape,) if isinstance(shape, int) else shape))
-    if not sizes or min(sizes) < 1:
-        raise InputError(f"`input_shape` must be numbers of 1 or more, found {shape}. Say the shape of one record.")
-    return sizes
+    sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else (shape,)
+    if not sizes:
+        raise InputError("`input_shape` must say the shape of one record, found nothing. Give numbers of 1 or more.")
+    whole(1, **{f"input_shape[{i}]": size for i, size in enumerate(sizes)})
+    return tuple(map(int, sizes))
 
 
-def _loaded(path: str | Path, name: str, shape: tuple[int, ...] | None) -> records.Scanned:
+def _loaded(path: Any, name: str, shape: tuple[int, ...] | None) -> records.Scanned:
+    if not isinstance(path, str | Path):
+        raise InputError(f"The {name} must be named by a path, found a {type(path).__name__}. Give that of a file.")
     text = Path(path).suffix.lower() in (".txt", ".npy")
     size = shape[:2] if text and shape is not None and len(shape) == 3 else None
     read = records.load(path, size=size)
