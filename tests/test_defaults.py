@@ -1,6 +1,7 @@
 """Which attacks are played where none are named."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,3 +121,25 @@ def test_labels_of_near_copies_are_asked_where_answers_are_changed() -> None:
     assert not any("label_robustness" in name for name in named(references=8))
     assert "threshold(signal=label_robustness)" in named(hidden=True)
     assert "bavaria(signal=label_robustness)" in named(hidden=True, references=8)
+
+
+def test_an_audit_says_which_layers_no_gradient_reaches() -> None:
+    class Cut(nn.Module):
+        def __init__(self, cut: bool) -> None:
+            super().__init__()
+            self.cut, self.first, self.head = cut, nn.Linear(3, 5), nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            inside = self.first(x).relu()
+            return self.head(inside.detach() if self.cut else inside)
+
+    def said(model: nn.Module, attack: Any) -> list[str]:
+        report = pm.audit(model, (x[:30], y[:30]), (x[30:], y[30:]), attacks=[attack])
+        return [check.says for check in report.checks if "gradients reach" in check.name]
+
+    torch.manual_seed(0)
+    x, y = torch.randn(60, 3), torch.arange(60) % 3
+    norm = partial(pm.membership.threshold, signal=pm.signals.gradient_norm)
+    assert said(Cut(False), norm) == said(Cut(True), pm.membership.threshold) == []
+    [says] = said(Cut(True), norm)
+    assert "No gradient reaches 1 of 2 layers with trained parameters (`first`)" in says

@@ -31,7 +31,7 @@ from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.signals import Reader, Store
-from ml_privacy_meter.signals.gradient_gap import why_none
+from ml_privacy_meter.signals.gradient_gap import cut_off, why_none
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Scores
@@ -226,8 +226,12 @@ def _checks(
         found.append(checks.better_on_members(right, game.member))
     found.append(checks.repeatable(case.target.deterministic))
     read = any(found.sees.lower().startswith("the target model's weights") for found in findings)
-    if not read and case.target.access == "parameters" and (why := why_none(case.target, *_few(case))):
+    why = why_none(case.target, *_few(case))
+    if why and not read and case.target.access == "parameters":
         found.append(checks.weights_played(why))
+    if read and not why:
+        less, of = cut_off(case.target, _few(case)[0])
+        found += [checks.layers_reached(less, of)] * bool(less)
     found += [checks.varied_scores(f.attack, f.scores) for f in findings if f.scores is not None]
     if case.beside.models:
         inside = case.beside.inside

@@ -135,6 +135,8 @@ class Added:
             "half": both were chosen on one half of the records, and are compared on the other.
         reached: the figure of ``outputs`` and that of ``weights``, on the records that they are compared on.
         difference: named after the figure: that of ``weights`` less that of ``outputs``, paired record by record.
+        at_most: the upper end of the interval whose lower end is ``difference.surely``: it holds together with those of
+            the other figures.
     """
 
     outputs: str
@@ -142,6 +144,7 @@ class Added:
     how: str
     reached: tuple[float, float]
     difference: Risk
+    at_most: float
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ def test_a_real_gain_is_found_and_no_other() -> None:
     alone, *_ = added(found, {"norm"}, {}, fpr=[], confidence=0.95)
     assert alone.difference.surely == pytest.approx(alone.difference.low)
     assert gain.difference.surely < gain.difference.low - 0.001
+    assert gain.at_most > gain.difference.high + 0.001
+    assert alone.at_most == pytest.approx(alone.difference.high)
     same, *_ = added({"loss": found["loss"], "norm": found["loss"]}, {"norm"}, {}, fpr=[0.1], confidence=0.95)
     assert same.difference.low <= 0 <= same.difference.high
     assert same.difference.value == 0

@@ -6,7 +6,7 @@ from torch import nn
 
 from ml_privacy_meter.signals import gradient_gap, gradient_norm, has_gradients
 from ml_privacy_meter.signals.classifier import logit_gap
-from ml_privacy_meter.signals.gradient_gap import why_none
+from ml_privacy_meter.signals.gradient_gap import cut_off, why_none
 from ml_privacy_meter.types import sign_of
 
 X, Y = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 3
@@ -73,3 +73,23 @@ def test_gradients_are_known_to_be_at_hand_only_where_they_are() -> None:
     assert not has_gradients(Refuses(), X[:2], Y[:2])
     assert why_none(Refuses(), X[:2], Y[:2]).startswith("The model's answer must follow")
     assert why_none(model(), X[:2], Y[:2]) == ""
+
+
+class Cut(nn.Module):
+    def __init__(self, cut: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.cut, self.first, self.head, self.spare = cut, nn.Linear(3, 5), nn.Linear(5, 3), nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inside = self.first(x).relu()
+        return self.head(inside.detach() if self.cut else inside)
+
+
+def test_layers_that_no_gradient_reaches_are_told_from_those_that_it_does() -> None:
+    assert cut_off(model(), X) == ([], 2)
+    assert cut_off(Cut(False), X) == (["spare"], 3)
+    assert cut_off(Cut(True), X) == (["first", "spare"], 3)
+    part = Cut(True)
+    part.first.requires_grad_(False)  # is not trained: nobody takes it for a part of "all"
+    assert cut_off(part, X) == (["spare"], 2)

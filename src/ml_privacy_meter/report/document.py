@@ -127,7 +127,7 @@ def _added(one: Added) -> Document:
     said: Document = {"figure": one.difference.name, "outputs": one.outputs, "weights": one.weights, "how": one.how}
     said |= {"reached": [float(value) for value in one.reached]}
     keys = ("value", "low", "high", "surely", "trials")
-    return said | {key: _plain(getattr(one.difference, key)) for key in keys}
+    return said | {key: _plain(getattr(one.difference, key)) for key in keys} | {"at_most": float(one.at_most)}
 
 
 def _risk(risk: Risk, *, chosen: bool = False) -> Document:

@@ -70,12 +70,13 @@ def sentence(one: Document, known: Collection[str] = ()) -> str:
     unit = " percentage points" if words.in_per_cent(name) else ""
     if one["surely"] > 0:
         return f"{who} adds {difference(one)}{unit} to the {name}: {pair}."
-    if one["high"] < 0:
+    if one["at_most"] < 0:
         return (
             f"At the {name}, the white-box attack stays below the black-box one, {difference(one)}{unit}: {pair}. "
             "Whoever has the weights can run both."
         )
-    alone = " The interval leaves out 0 only as long as it is not widened for the number of figures." * (one["low"] > 0)
+    apart = one["low"] > 0 or one["high"] < 0
+    alone = " The interval leaves out 0 only as long as it is not widened for the number of figures." * apart
     subject = f"{who} was" if one["weights"] in known else "These white-box attacks were"
     return f"{subject} not shown to add anything to the {name}: {difference(one)}{unit}, {pair}.{alone}"
 

@@ -49,8 +49,8 @@ def added(
             pair = [scores[name] for name in names]
             one, two = (measure(side, confidence=confidence).value for side in pair)
             if one is not None and two is not None:
-                difference = _difference(pair, measure, two - one, confidence, many=len(measures))
-                found.append(Added(names[0], names[1], how, (one, two), difference))
+                gain = _difference(pair, measure, two - one, confidence, many=len(measures))
+                found.append(Added(names[0], names[1], how, (one, two), *gain))
     return tuple(found)
 
 
@@ -69,13 +69,13 @@ def _sides(scores: Mapping[str, Sequence[Scores]], weights: Collection[str]) -> 
 
 def _difference(
     pair: Sequence[Scores], measure: Callable[..., Risk], value: float, confidence: float, *, many: int
-) -> Risk:
-    """The second less the first, ``surely`` at a confidence that is shared out over so many figures."""
+) -> tuple[Risk, float]:
+    """The second less the first, ``surely`` and at most at a confidence that is shared out over so many figures."""
     name = measure(pair[1]).name
     fpr = fpr_of(name)
     correlation = auc_correlation(*pair) if fpr is None else tpr_correlation(*pair, fpr=fpr)
-    (low, high), (surely, _) = (
+    (low, high), (surely, at_most) = (
         risk_difference(*(measure(scores, confidence=at) for scores in pair), correlation=correlation) or (-1.0, 1.0)
         for at in (confidence, 1 - (1 - confidence) / many)
     )
-    return Risk(name, value, low, high, 0.0, len(pair[1].truth), surely=surely)
+    return Risk(name, value, low, high, 0.0, len(pair[1].truth), surely=surely), at_most

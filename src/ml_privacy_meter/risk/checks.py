@@ -1,5 +1,7 @@
 """Is this audit valid? Each check answers one question about it; none asks the model."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -199,6 +201,17 @@ def repeatable(same: bool | None) -> Check:
     if same:
         return Check(name, True, "Yes.")
     return Check(name, False, "No. Was it exported in training mode, with dropout? Its figures change from run to run.")
+
+
+def layers_reached(cut_off: Sequence[str], of: int) -> Check:
+    """Fails where gradients "of all layers" are 0 by some, of which there are so many ``of`` which: those cut off."""
+    shown = ", ".join(f"`{name}`" for name in cut_off[:8]) + ", …" * (len(cut_off) > 8)
+    says = (
+        f"No gradient reaches {len(cut_off):,} of {of:,} layers with trained parameters ({shown}): the model cuts off "
+        "what they give (`detach`, `no_grad`), or its answers do not hang on them. Where this report says “all layers” "
+        "of gradients, it means the others; whoever has the weights can lift the cut and read the rest."
+    )
+    return Check("Do gradients reach all layers?", False, says)
 
 
 def weights_played(why: str) -> Check:

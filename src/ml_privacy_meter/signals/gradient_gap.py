@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.signals import passes
 from ml_privacy_meter.signals.classifier import log_probability
 from ml_privacy_meter.signals.gradient import gradient_norm, log_gradient_norm
-from ml_privacy_meter.signals.layers import Of
+from ml_privacy_meter.signals.layers import Of, bare, chosen
 from ml_privacy_meter.types import Model
 
 
@@ -53,3 +54,19 @@ def why_none(model: Any, x: Any, y: Tensor, *, of: Of = "all") -> str:
         kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "
         return kind + " ".join(str(problem).split()).rstrip(".")
     return "" if finite else "its gradients are not finite"
+
+
+def cut_off(model: Any, x: Any) -> tuple[list[str], int]:
+    """The layers by which no gradient is other than 0, though they are trained; and how many are trained in all.
+
+    The answers do not hang on them, or what they give is cut off within the model (`detach`, `torch.no_grad`).
+    """
+    module = model.load() if hasattr(model, "load") else model
+    wanted, (_, prefix) = chosen(module, "all"), bare(module)
+    with passes.asking(module, wanted):
+        counts = passes.uses(passes.answer(module, x), wanted)
+    used: dict[str, bool] = {}
+    for name, count in counts.items():
+        owner = name.removeprefix(prefix).rpartition(".")[0] or name.removeprefix(prefix)
+        used[owner] = used.get(owner, False) or count > 0
+    return [owner for owner, reached in used.items() if not reached], len(used)
