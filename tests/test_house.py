@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "signals": {"types", "_checks"},
     "membership": {"signals", "types", "_checks"},
     "risk": {"findings", "types", "_checks"},
+    "guarantees": {"risk", "findings", "types", "_checks", "_extras"},
     "report": {"findings", "types", "_checks", "_extras"},
     "comparison": {"report", "risk", "findings", "types", "_checks"},
     "targets": {"types", "_checks", "_extras"},
@@ -39,15 +40,26 @@ MAY_IMPORT = {
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
     "defaults": {*GAMES, "signals"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
-    "audit": {*PREPARED, *GAMES, *ROOMS},
+    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees"},
     "gate": {"report", "risk", "_checks"},
     "usage": {"case", *GAMES, "signals", "training"},
     "trackers": {"report", "_checks", "_extras"},
     "utils": {"records", "types", "_checks"},
-    "cli": {"audit", "case", "comparison", "trackers", "utils", *GAMES, *ROOMS, "gate", "__version__"}
+    "cli": {"audit", "case", "comparison", "trackers", "utils", *GAMES, *ROOMS, "gate", "guarantees", "__version__"}
     - {"findings", "risk"},
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
-    "__init__": {"attack", "audit", "usage", "comparison", "trackers", "utils", "defenses", *GAMES, *ROOMS},
+    "__init__": {
+        "attack",
+        "audit",
+        "usage",
+        "comparison",
+        "trackers",
+        "utils",
+        "defenses",
+        "guarantees",
+        *GAMES,
+        *ROOMS,
+    },
 }
 PUBLIC = {
     *(
@@ -58,6 +70,7 @@ PUBLIC = {
         "open_model",
         "load_records",
         "as_records",
+        "guarantees",
         "membership",
         "risk",
         "signals",

@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from ml_privacy_meter import signals
+from ml_privacy_meter import guarantees, signals
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.case import Case, blind, prepare
 from ml_privacy_meter.defaults import default_attacks as default_attacks
 from ml_privacy_meter.defaults import weights_of as weights_of
 from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.guarantees import Guarantee
 from ml_privacy_meter.membership import Attack, MembershipGame, View, access, describe
 from ml_privacy_meter.playing import measures_of, play
 from ml_privacy_meter.rehearsing import Rehearsed, rehearse, with_rehearsals
@@ -53,6 +54,7 @@ def audit(
     batch_size: int | None = None,
     store: str | Path | None = None,
     show_records: int = 0,
+    guarantee: Guarantee | None = None,
 ) -> Report:
     """What ``model`` reveals about which records it was trained on.
 
@@ -72,6 +74,7 @@ def audit(
         store: a folder that keeps what was read off the model, so that an interrupted audit goes on where it was.
         show_records: how many of the most exposed training records the report's ``index.html`` shows as they are:
             personal data. Nothing else of a report holds any of it.
+        guarantee: what is claimed for the training, see `guarantees`: it gives figures their ceilings.
 
     Raises:
         InputError: the model or the records cannot be used; the message says why, where, and what to do.
@@ -104,13 +107,15 @@ def audit(
     found = _checks(case, game, findings, without_model, confidence, rehearsed)
     if rehearsed.scores and calibration is not None:
         found = (*found, checks.calibrated(calibration))
+    findings, kept = guarantees.held(guarantee, findings, found, confidence=confidence)
     report = Report(
         findings=findings,
-        checks=found,
+        checks=(*found, *kept),
         records=records,
         about=_about(case, game, reader, seed=seed, confidence=confidence, fpr=fpr)
         | _about_references(references, chosen, started),
         calibration=calibration,
+        guarantee=None if guarantee is None else guarantees.claimed(guarantee),
         **_of_weights(game, attacks, findings, rehearsed, fpr=fpr, confidence=confidence, groups=groups),
     )
     return report.showing(case.features.x, show_records, columns=case.features.columns)

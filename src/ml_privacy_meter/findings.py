@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ml_privacy_meter.types import Scores
 
+ABOVE = "Surely above its ceiling: the claimed guarantee does not hold, or the audit is wrong."  # begins a `Risk.note`
+
 
 @dataclass(frozen=True)
 class Risk:
@@ -178,6 +180,22 @@ class GradientNorms:
     members: tuple[int, ...]
     non_members: tuple[int, ...]
     classes: tuple[NormsOf, ...] = ()
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A guarantee that is claimed for the training of the target.
+
+    Args:
+        says: the claim, in words.
+        bounds: what its ceilings bound, and what they do not.
+        fpr, tpr: false positive rates, rising, and the largest true positive rate that is allowed at each.
+    """
+
+    says: str
+    bounds: str
+    fpr: tuple[float, ...]
+    tpr: tuple[float, ...]
 
 
 @dataclass(frozen=True)

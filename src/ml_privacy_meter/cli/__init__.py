@@ -14,7 +14,7 @@ from rich.console import Console
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import compare as comparing
-from ml_privacy_meter.cli import convert, examples, gate, options, runfile, template
+from ml_privacy_meter.cli import convert, examples, gate, guarantee, options, runfile, template
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
 from ml_privacy_meter.cli.tracking import with_options
@@ -58,6 +58,12 @@ def audit(
     attacks: options.Attacks = None,
     fpr: options.Fpr = None,
     confidence: options.Confidence = None,
+    epsilon: options.Epsilon = None,
+    delta: options.Delta = None,
+    mu: options.Mu = None,
+    noise_multiplier: options.NoiseMultiplier = None,
+    sample_rate: options.SampleRate = None,
+    steps: options.Steps = None,
     seed: options.Seed = None,
     device: options.Device = None,
     batch_size: options.BatchSize = None,
@@ -251,6 +257,7 @@ def _said(problem: BaseException) -> tuple[int, str]:
 
 
 app.command()(gate.command(_do))
+app.command()(guarantee.command(_do))
 app.command("convert")(convert.command(_do))
 
 

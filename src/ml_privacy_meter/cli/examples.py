@@ -21,6 +21,10 @@ privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --train my_training:train --references 16 \\
     --out report
 """,
+    "Beside a claim of differential privacy: does any figure refute it?": """\
+privacy-meter audit --model model.pt2 --members train.npz \\
+    --non-members test.npz --epsilon 3 --delta 1e-5 --out report
+""",
     "Nothing but JSON, for a program": """\
 privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --out report --json > audit.json

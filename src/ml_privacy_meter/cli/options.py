@@ -100,6 +100,14 @@ ReferenceTrain = Annotated[
     str | None, _option(_B, "FUNCTION", "package.module:function (x, y, seed) -> model, like the target.", "--train")
 ]
 
+_G = "A guarantee that is claimed of the training (figures then have ceilings)"
+Epsilon = Annotated[float | None, _option(_G, "NUMBER", "Of differential privacy, with --delta.")]
+Delta = Annotated[float | None, _option(_G, "SHARE", "Of differential privacy; 0 where it is pure.")]
+Mu = Annotated[float | None, _option(_G, "NUMBER", "Or of Gaussian differential privacy.")]
+NoiseMultiplier = Annotated[float | None, _option(_G, "NUMBER", "Or of DP-SGD, with the two below; extra `dp`.")]
+SampleRate = Annotated[float | None, _option(_G, "SHARE", "Batch size over the number of training records.")]
+Steps = Annotated[int | None, _option(_G, "NUMBER", "Batches in all.")]
+
 _W = "Run"
 Seed = Annotated[int | None, _option(_W, "NUMBER", "Of everything that is drawn at random; or 0.")]
 Device = Annotated[

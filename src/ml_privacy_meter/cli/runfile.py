@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ml_privacy_meter import membership, records, signals, targets
+from ml_privacy_meter import guarantees, membership, records, signals, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.cli import gating
 from ml_privacy_meter.cli.answers import answers_from
+from ml_privacy_meter.cli.guarantee import claimed
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
@@ -70,6 +71,7 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
         "attacks": {name: {} for name in given.get("attacks") or ()},
         "figures": those(FIGURES),
         "run": those(RUN),
+        **({"guarantee": claim} if (claim := those(settings_of(guarantees.declared))) else {}),
     }
 
 
@@ -108,6 +110,7 @@ def audit_from(
             attacks=attacks or None,
             store=store,
             show_records=show_records,
+            guarantee=claimed(settings),
             **run,
             **settings.get("figures", {}),
         )
@@ -150,6 +153,7 @@ def _ready(settings: Mapping[str, Any], base: Path) -> Path:
     if settings.get("pdf"):
         check_pdf()
     check_shown(settings.get("show_records", 0))
+    claimed(settings)
     check_trackers(settings.get("track", {}), base, out)
     return out
 
@@ -187,6 +191,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "figures": {name: of_audit[name] for name in FIGURES},
         "run": {name: of_audit[name] for name in RUN},
         "gate": gating.allowed(),
+        "guarantee": settings_of(guarantees.declared),
         "track": TRACK,
     }
     for section, given in settings.items():

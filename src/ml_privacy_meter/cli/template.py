@@ -55,6 +55,11 @@ $attacks
 fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are $count
 confidence = 0.95                   # of every interval
 
+# [guarantee]                       # what is claimed of the training: figures then have ceilings (docs/guarantees.md)
+# noise_multiplier = 1.0            # DP-SGD; or epsilon = 3 and delta = 1e-5, or mu = 1, of any mechanism
+# sample_rate = 0.01                # batch size over the number of training records
+# steps = 1000
+
 # [assessment]                      # what only you know of the impact assessment dpia.md, by the names of its blanks
 # purposes = "..."                  # or, in place of the section: assessment = "answers.toml"
 

@@ -1,6 +1,6 @@
 """What is printed of the adversaries: how many records they pick out, what they see, their curves in one chart."""
 
-from ml_privacy_meter.report import blocks, rocs, threats, weights
+from ml_privacy_meter.report import blocks, claims, rocs, threats, weights
 from ml_privacy_meter.report.blocks import Block
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people as counted
@@ -39,8 +39,14 @@ def together(document: Document) -> list[Block]:
     )
     pictures = [
         blocks.picture(
-            rocs.rocs(list(curves.values()), document["about"], logarithmic=bent, places=list(curves)),
-            f"ROC of all attacks, {'logarithmic' if bent else 'linear'} axes. {named}.",
+            rocs.rocs(
+                list(curves.values()),
+                document["about"],
+                logarithmic=bent,
+                places=list(curves),
+                claim=document["guarantee"],
+            ),
+            claims.captioned(f"ROC of all attacks, {'logarithmic' if bent else 'linear'} axes. {named}.", document),
             f"ROC curves of all attacks, {'logarithmic' if bent else 'linear'} axes. The tables hold their figures.",
         )
         for bent in (True, False)

@@ -210,17 +210,20 @@ def _measures(document: Document) -> Document:
         _items([*MEASURES]),
         _text("What a measure does for this model is known only when the changed model has been audited again."),
     ]
-    ceilings = any(risk["ceiling"] is not None for found in evidence.ran(document) for risk in found["risks"])
-    if ceilings and not evidence.void(document):
+    claim = document["guarantee"]
+    if claim is not None and not evidence.void(document):
         over = [
             f"“{found['attack']}”, {risk['name']} {words.figure(risk)}"
             for found in evidence.ran(document)
             for risk in found["risks"]
-            if risk["ceiling"] is not None and risk["low"] is not None and risk["low"] > risk["ceiling"]
+            if words.refutes(risk)
         ]
         said = f"exceeded by {words.listed(over)}: it does not hold, or the audit is wrong" if over else "not refuted"
         blocks.append(
-            _text(f"The guarantee that is claimed for the training was {said}. Not being refuted is no proof.")
+            _text(
+                f"The guarantee that is claimed for the training ({claim['says']}) was {said}. Not "
+                "being refuted is no proof."
+            )
         )
     blocks += [blank(document, name) for name in ("measures", "residual", "advice", "review")]
     return _section("(d) Measures envisaged", "Article 35(7)(d) GDPR", blocks)

@@ -11,7 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml_privacy_meter.findings import Added, Calibration, Carried, Check, Finding, GradientNorms, Group, Risk, fpr_of
+from ml_privacy_meter.findings import (
+    Added,
+    Calibration,
+    Carried,
+    Check,
+    Claim,
+    Finding,
+    GradientNorms,
+    Group,
+    Risk,
+    fpr_of,
+)
 from ml_privacy_meter.report.curves import histogram, roc
 from ml_privacy_meter.types import Scores
 
@@ -33,6 +44,7 @@ def document(
     calibration: Calibration | None = None,
     added: Sequence[Added] = (),
     gradient_norms: GradientNorms | None = None,
+    guarantee: Claim | None = None,
 ) -> Document:
     """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
     plain = _plain(about)
@@ -47,6 +59,7 @@ def document(
         "calibration": None if calibration is None else _plain(asdict(calibration)),
         "added": [_added(one) for one in added],
         "gradient_norms": None if gradient_norms is None else _plain(asdict(gradient_norms)),
+        "guarantee": None if guarantee is None else _plain(asdict(guarantee)),
         **{key: plain.get(key) or {} for key in ASIDE},
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from ml_privacy_meter.report import about as measured
-from ml_privacy_meter.report import weights, words
+from ml_privacy_meter.report import claims, weights, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.plain import visible
 
@@ -43,7 +43,8 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
         "# Privacy audit" + (f": {escape(about['model'])}" if about.get("model") else ""),
         escape(words.verdict(document), room=ROOM["verdict"]),
         _warnings(document),
-        _attacks(found),
+        _attacks(document),
+        _claimed(document),
         _weights(document),
         _folded("Threat models: what each attack was assumed to see", _views(found)),
         _folded("All figures", _figures(found)),
@@ -91,7 +92,8 @@ def _warnings(document: Document) -> str:
     return "## Read this first\n\n" + _fitting(reasons, ROOM["warnings"], "- ") if reasons else ""
 
 
-def _attacks(found: Sequence[Document]) -> str:
+def _attacks(document: Document) -> str:
+    found = document["findings"]
     names = words.headline(found)[:MOST_COLUMNS]
     if not names:
         return ""
@@ -100,6 +102,7 @@ def _attacks(found: Sequence[Document]) -> str:
         risks = [words.named(finding["risks"], name) for name in names]
         cells = ["failed" if finding["failed"] else _cell(risk) for risk in risks]
         rows.append([escape(finding["attack"]), *cells])
+    rows += [row] if (row := claims.row(document, names)) else []
     note = (
         "Brackets hold intervals; bold: above what is reached without the model, even when the interval is widened "
         "for the number of figures."
@@ -107,6 +110,12 @@ def _attacks(found: Sequence[Document]) -> str:
     if words.chosen(found):
         note += f" {words.CHOSEN}"
     return f"## Attacks\n\n{_table(['Attack', *map(escape, names)], rows, room=ROOM['attacks'])}\n\n{note}"
+
+
+def _claimed(document: Document) -> str:
+    """What the claimed guarantee allows, where one is."""
+    said = [escape(one, room=1_500) for one in claims.said(document)]
+    return "\n\n".join([f"## {claims.TITLE}", *said]) if said else ""
 
 
 def _weights(document: Document) -> str:

@@ -1,6 +1,6 @@
 """The report as one page, which opens from disk and asks nothing of any network."""
 
-from ml_privacy_meter.report import about, charts, glossary, people, rocs, threats, weights, words
+from ml_privacy_meter.report import about, charts, claims, glossary, people, rocs, threats, weights, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.html import bundle, embedded, template
@@ -36,6 +36,8 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         failing=words.failing(document),
         sections=sections,
         together=together,
+        claimed=claims.said(document),
+        ceilings=claims.row(document, names),
         weights=read,
         people=people.people(document),
         played=threats.played(document),
@@ -52,7 +54,6 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
 
 def _together(document: Document) -> Document:
     """The curves of all attacks in one chart, where there are several, and how each looks."""
-    about = document["about"]
     curves = {place: found for place, found in enumerate(document["findings"]) if found["roc"] is not None}
     if len(curves) < 2:
         return {"charts": [], "legend": []}
@@ -72,8 +73,14 @@ def _together(document: Document) -> Document:
         "charts": [
             _chart(
                 f"all-{kind}",
-                rocs.rocs(list(curves.values()), about, logarithmic=kind == "log", places=list(curves)),
-                caption,
+                rocs.rocs(
+                    list(curves.values()),
+                    document["about"],
+                    logarithmic=kind == "log",
+                    places=list(curves),
+                    claim=document["guarantee"],
+                ),
+                claims.captioned(caption, document),
                 f"ROC curves of all attacks. {caption} {said}",
             )
             for kind, caption in kinds.items()
@@ -97,7 +104,7 @@ def _section(number: int, found: Document, document: Document) -> Document:
     few = sum(one["roc"] is not None for one in document["findings"]) <= OPEN
     columns = [_column(f"{key}-{place}", *column) for place, column in enumerate(_columns(found))]
     drawn = [chart for column in columns for chart in column["charts"]]
-    pictures = [] if found["roc"] is None else _pictures(key, found, document["about"])
+    pictures = [] if found["roc"] is None else _pictures(key, found, document)
     ceilings = any(risk["ceiling"] is not None for risk in found["risks"])
     return {
         **found,
@@ -112,20 +119,26 @@ def _section(number: int, found: Document, document: Document) -> Document:
     }
 
 
-def _pictures(key: str, found: Document, about: Document) -> list[Document]:
+def _pictures(key: str, found: Document, document: Document) -> list[Document]:
     said = "; ".join(f"{risk['name']} {words.figure(risk)}" for risk in found["risks"][:5])
     attack = found["attack"]
+    linear, bent = (
+        rocs.rocs([found], document["about"], logarithmic=logarithmic, claim=document["guarantee"])
+        for logarithmic in (False, True)
+    )
     return [
         _chart(
             f"{key}-linear",
-            rocs.rocs([found], about, logarithmic=False),
-            "ROC, linear axes. The dashed diagonal is chance.",
+            linear,
+            claims.captioned("ROC, linear axes. The dashed diagonal is chance.", document),
             f"ROC curve of {attack} on linear axes. {said}",
         ),
         _chart(
             f"{key}-log",
-            rocs.rocs([found], about, logarithmic=True),
-            "ROC, logarithmic axes: what happens at small errors. Rates of zero lie on the edge.",
+            bent,
+            claims.captioned(
+                "ROC, logarithmic axes: what happens at small errors. Rates of zero lie on the edge.", document
+            ),
             f"ROC curve of {attack} on logarithmic axes. {said}",
         ),
         _chart(

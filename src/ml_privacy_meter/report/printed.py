@@ -3,9 +3,7 @@
 A block holds text and drawings only; how it looks is the template's business.
 """
 
-from collections.abc import Sequence
-
-from ml_privacy_meter.report import about, adversaries, blocks, charts, glossary, rocs, words
+from ml_privacy_meter.report import about, adversaries, blocks, charts, claims, glossary, rocs, words
 from ml_privacy_meter.report.blocks import WIDE, Block, Cell
 from ml_privacy_meter.report.document import Document
 
@@ -21,7 +19,7 @@ def printed(document: Document) -> list[Block]:
         *_verdict(document),
         *adversaries.people(document),
         *adversaries.views(document),
-        *_compared(found),
+        *_compared(document),
         *adversaries.together(document),
         *adversaries.weights_read(document),
         *_carried(document),
@@ -60,7 +58,8 @@ def _verdict(document: Document) -> list[Block]:
     return [{"kind": "verdict", "title": "Verdict", "text": words.verdict(document), "counts": counts}]
 
 
-def _compared(found: Sequence[Document]) -> list[Block]:
+def _compared(document: Document) -> list[Block]:
+    found = document["findings"]
     names = words.headline(found)
     if not names:
         return []
@@ -77,10 +76,17 @@ def _compared(found: Sequence[Document]) -> list[Block]:
             for name in names
         ]
         head = ["Attack", "Figure", "Value and interval", "Without the model"]
-        return [above, blocks.table(head, rows, caption=note, widths=(1, 1))]
+        return [above, blocks.table(head, rows, caption=note, widths=(1, 1)), *_claimed(document)]
     rows = [[one["attack"], *(_starred(one, name) for name in names)] for one in found]
     rows.append(["Without the model", *(words.baseline(found, name) for name in names)])
-    return [above, blocks.table(["Attack", *names], rows, caption=note)]
+    rows += [row] if (row := claims.row(document, names)) else []
+    return [above, blocks.table(["Attack", *names], rows, caption=note), *_claimed(document)]
+
+
+def _claimed(document: Document) -> list[Block]:
+    """What the claimed guarantee allows, where one is."""
+    said = claims.said(document)
+    return [blocks.heading(claims.TITLE), *map(blocks.said, said)] if said else []
 
 
 def _starred(found: Document, name: str) -> Cell:
@@ -114,7 +120,7 @@ def _attack(found: Document, document: Document) -> list[Block]:
     if found["risks"]:
         made.append(_figures(found))
     if found["roc"] is not None:
-        made.append({"kind": "pictures", "pictures": _pictures(found, document["about"])})
+        made.append({"kind": "pictures", "pictures": _pictures(found, document)})
     columns = dict.fromkeys(group["column"] for group in found["groups"])
     return made + [block for column in columns for block in _groups(found, column)]
 
@@ -138,17 +144,21 @@ def _figures(found: Document) -> Block:
     return blocks.table(head, rows, caption=f"Figures of {found['attack']}", widths=(1, 1.4) if remarks else (1,))
 
 
-def _pictures(found: Document, said_of: Document) -> list[Block]:
+def _pictures(found: Document, document: Document) -> list[Block]:
     said = "; ".join(f"{risk['name']} {words.figure(risk)}" for risk in found["risks"][:5])
-    linear, bent = (rocs.rocs([found], said_of, logarithmic=logarithmic) for logarithmic in (False, True))
+    linear, bent = (
+        rocs.rocs([found], document["about"], logarithmic=logarithmic, claim=document["guarantee"])
+        for logarithmic in (False, True)
+    )
     told = (
         "Scores of members and of non-members. The less the two overlap, the more the model leaks. The outermost bars "
         "hold all scores beyond them."
     )
     at_small = "ROC, logarithmic axes: what happens at small errors. Rates of zero lie on the edge."
+    at_all = "ROC, linear axes. The dashed diagonal is chance."
     return [
-        blocks.picture(linear, "ROC, linear axes. The dashed diagonal is chance.", f"ROC curve, linear axes. {said}"),
-        blocks.picture(bent, at_small, f"ROC curve, logarithmic axes. {said}"),
+        blocks.picture(linear, claims.captioned(at_all, document), f"ROC curve, linear axes. {said}"),
+        blocks.picture(bent, claims.captioned(at_small, document), f"ROC curve, logarithmic axes. {said}"),
         blocks.picture(
             charts.histogram(found["histogram"], height=120),
             told,

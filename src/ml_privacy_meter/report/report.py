@@ -10,7 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.findings import Added, Calibration, Check, Finding, GradientNorms, Risk
+from ml_privacy_meter.findings import Added, Calibration, Check, Claim, Finding, GradientNorms, Risk
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
@@ -41,6 +41,7 @@ class Report:
         shown: content of training records, which goes to ``index.html`` and nowhere else.
         added: for each figure, what it adds to see the model's weights; empty unless attacks of both kinds were played.
         gradient_norms: of members and of non-members, where an attack has read them.
+        guarantee: what is claimed for the training, where something is.
 
     Raises:
         InputError: a column of the records is missing, or an attack's scores are not those of the records.
@@ -54,6 +55,7 @@ class Report:
     shown: Shown | None = None
     added: tuple[Added, ...] = ()
     gradient_norms: GradientNorms | None = None
+    guarantee: Claim | None = None
 
     def __post_init__(self) -> None:
         for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
@@ -137,7 +139,14 @@ class Report:
     @cached_property
     def _document(self) -> Document:
         return document(
-            self.findings, self.checks, self.records, self.about, self.calibration, self.added, self.gradient_norms
+            self.findings,
+            self.checks,
+            self.records,
+            self.about,
+            self.calibration,
+            self.added,
+            self.gradient_norms,
+            self.guarantee,
         )
 
     def __repr__(self) -> str:

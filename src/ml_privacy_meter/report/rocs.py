@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from scipy.stats import beta
 
 from ml_privacy_meter.report import words
-from ml_privacy_meter.report.charts import FAINT, Spec, finish
+from ml_privacy_meter.report.charts import FAINT, INK, Spec, finish
 from ml_privacy_meter.report.document import Document
 
 # Five colours that no colour-blindness confuses, and four dashes: no two of twenty curves share both.
@@ -25,10 +25,18 @@ def look(place: int) -> tuple[str, list[int]]:
     return COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
 
 
-def rocs(found: Sequence[Document], about: Document, *, logarithmic: bool, places: Sequence[int] = (0,)) -> Spec:
+def rocs(
+    found: Sequence[Document],
+    about: Document,
+    *,
+    logarithmic: bool,
+    places: Sequence[int] = (0,),
+    claim: Document | None = None,
+) -> Spec:
     """The curves beside the diagonal, on which an attack lies that learns nothing; under the pointer, their intervals.
 
-    ``places`` say how each looks. The parameter ``picked`` is the place of the curve that stands out, -1 for none.
+    ``places`` say how each looks; a claimed guarantee is drawn as the most that it allows. The
+    parameter ``picked`` is the place of the curve that stands out, -1 for none.
     """
     floor = _floor(found)
     lines, points = [], []
@@ -41,10 +49,27 @@ def rocs(found: Sequence[Document], about: Document, *, logarithmic: bool, place
         said = _said(finding["attack"], fpr[read], tpr[read], about)
         at = [_point(place, fpr[row], tpr[row], floor if logarithmic else 0) for row in read]
         points += [where | {"said": text} for where, text in zip(at, said, strict=True)]
-    return finish(_layers(lines, points, places, [floor, 1] if logarithmic else [0, 1], logarithmic), height=300)
+    ends = [floor if logarithmic else 0.0, 1.0]
+    allowed = [] if claim is None else _allowed(claim, ends[0])
+    return finish(_layers(lines, points, places, ends, logarithmic, allowed), height=300)
 
 
-def _layers(lines: list[Spec], points: list[Spec], places: Sequence[int], ends: list[float], logarithmic: bool) -> Any:
+def _allowed(claim: Document, floor: float) -> list[Spec]:
+    """The largest true positive rates that the claim allows, from the corner of the chart on."""
+    fpr, tpr = np.array(claim["fpr"]), np.array(claim["tpr"])
+    inside = fpr[fpr > floor]
+    points = zip([floor, *inside], [np.interp(floor, fpr, tpr), *tpr[fpr > floor]], strict=True)
+    return [_point(0, across, up, floor) for across, up in points]
+
+
+def _layers(
+    lines: list[Spec],
+    points: list[Spec],
+    places: Sequence[int],
+    ends: list[float],
+    logarithmic: bool,
+    allowed: list[Spec],
+) -> Any:
     x, y = (_axis(field, title, ends, logarithmic) for field, title in (("x", "false"), ("y", "true")))
     diagonal = alt.Chart(alt.InlineData(values=[{"x": end, "y": end} for end in ends]))
     chance = diagonal.mark_line(stroke=FAINT, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x, y=y)
@@ -57,8 +82,10 @@ def _layers(lines: list[Spec], points: list[Spec], places: Sequence[int], ends: 
     near = alt.selection_point(name="near", on="pointerover", clear="pointerout", empty=False)
     seen = alt.condition(near, alt.value(1), alt.value(0))
     dots = alt.Chart(alt.InlineData(values=points)).mark_circle(size=200)
+    most = alt.Chart(alt.InlineData(values=allowed)).mark_line(stroke=INK, strokeDash=[1, 3], strokeWidth=2)
     return alt.layer(
         chance,
+        *([most.encode(x=x, y=y, order="x:Q")] if allowed else []),
         curves.encode(x=x, y=y, color=colour, strokeDash=dash, opacity=clear, order="n:Q"),
         dots.transform_filter("picked < 0 || datum.of === picked")
         .encode(x=x, y=y, color=colour, tooltip=alt.Tooltip("said:N"), opacity=seen)

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ml_privacy_meter.report import weights, words
+from ml_privacy_meter.report import claims, weights, words
 from ml_privacy_meter.report.document import Document
 
 WIDEST = 4  # figures that stand side by side in 80 columns
@@ -39,6 +39,8 @@ def table(document: Document) -> Table:
     if names:
         made.add_section()
         made.add_row("without the model", *(words.baseline(document["findings"], name) for name in names), style="dim")
+    if names and (row := claims.row(document, names)):
+        made.add_row("ceiling", *row[1:], style="dim")
     return made
 
 
@@ -51,6 +53,9 @@ def _long(made: Table, document: Document, names: list[str]) -> Table:
         for name, cell in zip(names, _row(finding, names)[1:], strict=True):
             cell.plain = cell.plain.replace("\n", " ")
             made.add_row(finding["attack"], name, cell, words.baseline([finding], name))
+    made.add_section()
+    for name, most in zip(names, claims.row(document, names)[1:], strict=False):
+        made.add_row("ceiling", name, most, "", style="dim")
     return made
 
 

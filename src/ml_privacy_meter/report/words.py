@@ -6,6 +6,7 @@ Everything here takes parts of the document that `report.json` holds.
 import math
 from collections.abc import Iterable, Sequence
 
+from ml_privacy_meter.findings import ABOVE
 from ml_privacy_meter.findings import fpr_of as fpr_of
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.numbers import count as count
@@ -42,8 +43,13 @@ def starred(risk: Document) -> str:
 def remark(risk: Document) -> str:
     """What must be said beside a figure, if anything."""
     over = risk["ceiling"] is not None and risk["low"] is not None and risk["low"] > risk["ceiling"]
-    claim = "Above its ceiling: the claimed guarantee does not hold, or the audit is wrong." if over else ""
-    return " ".join(filter(None, [claim, risk["note"]]))
+    luck = "Above its ceiling, which may be luck: of many figures, some lie high."
+    return " ".join(filter(None, [luck if over and not refutes(risk) else "", risk["note"]]))
+
+
+def refutes(risk: Document) -> bool:
+    """Whether the figure lies above its ceiling by more than luck explains, as the check of the guarantee found."""
+    return str(risk["note"]).startswith(ABOVE)
 
 
 def leaks(risk: Document | None) -> bool:
@@ -148,7 +154,7 @@ def verdict(document: Document) -> str:
     if best is None:
         return "No attack ran to its end: this report says nothing about the model."
     found = _leak(best, document) if _leaking(best) else _nothing(best, document)
-    found = " ".join(filter(None, [found, _unmeasured(document), _doubted(document)]))
+    found = " ".join(filter(None, [found, _unmeasured(document), _doubted(document), _refuted(document)]))
     if voided(document):
         return (
             "This audit does not measure the model as it stands: a check on which its figures hang has "
@@ -262,6 +268,13 @@ def _doubted(document: Document) -> str:
     if best["chosen"]:
         return said
     return f"{said} On these records, the highest AUC is that of “{attack}”: {figure(best)}."
+
+
+def _refuted(document: Document) -> str:
+    """That a figure lies surely above what the claimed guarantee allows, where one does."""
+    risks = (risk for finding in document["findings"] for risk in finding["risks"])
+    found = "The claimed guarantee does not hold, or the audit is wrong (see “Read this first”)."
+    return found if any(map(refutes, risks)) else ""
 
 
 def _of_all(risk: Document, document: Document) -> str:
