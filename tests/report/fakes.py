@@ -11,6 +11,7 @@ import torch
 
 from ml_privacy_meter import risk
 from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.guarantees import Guarantee, claimed, held
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.risk.probability import cross_fitted
 from ml_privacy_meter.types import Scores
@@ -162,6 +163,12 @@ def fake(
         about=about(int(member.sum()), int((~member).sum()), **more),
         calibration=calibration,
     )
+
+
+def claiming(report: Report, guarantee: Guarantee) -> Report:
+    """The report of an audit to which this guarantee was declared."""
+    found, kept = held(guarantee, report.findings, report.checks, confidence=0.95)
+    return replace(report, findings=found, checks=(*report.checks, *kept), guarantee=claimed(guarantee))
 
 
 def scores(score: np.ndarray, truth: np.ndarray) -> Scores:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report.fakes import FAILED, failed, fake
+from report.fakes import FAILED, claiming, failed, fake
 
 from ml_privacy_meter import Check, Report, Risk
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.findings import Bin, Calibration
+from ml_privacy_meter.guarantees import gaussian
 from ml_privacy_meter.report import check_folder
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.blanks import BLANKS, check_answers
@@ -222,12 +223,11 @@ def test_probabilities_that_do_not_hold_are_left_out() -> None:
 
 
 def test_a_claimed_guarantee_that_is_exceeded_is_said_to_fail() -> None:
-    def claimed(ceiling: float) -> str:
-        found = tuple(replace(f, risks=tuple(replace(r, ceiling=ceiling) for r in f.risks)) for f in LEAKING.findings)
-        return part(replace(LEAKING, findings=found), "(d) Measures envisaged")
+    def claimed(mu: float) -> str:
+        return part(claiming(LEAKING, gaussian(mu=mu)), "(d) Measures envisaged")
 
-    assert "exceeded by “threshold”, AUC" in claimed(0.0)
-    assert "was not refuted. Not being refuted is no proof." in claimed(1.0)
+    assert "with mu 0.1, for one record added or removed) was exceeded by “threshold”, AUC" in claimed(0.1)
+    assert "was not refuted. Not being refuted is no proof." in claimed(3)
     assert "guarantee that is claimed" not in part(LEAKING, "(d) Measures envisaged")
 
 

@@ -9,7 +9,7 @@ import pytest
 from report.fakes import BLANK, LEAKY, failed, fake
 from rich.console import Console
 
-from ml_privacy_meter.findings import Check
+from ml_privacy_meter.findings import ABOVE, Check
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.about import lines
 from ml_privacy_meter.report.glossary import glossary
@@ -46,7 +46,8 @@ def test_a_probability_is_never_rounded_to_certainty() -> None:
 
 
 def test_a_figure_above_its_ceiling_is_said_to_be() -> None:
-    assert "Above its ceiling" in words.remark(risk("TPR@1%FPR", 0.5, 0.4, 0.6, ceiling=0.3))
+    assert "which may be luck" in words.remark(risk("TPR@1%FPR", 0.5, 0.4, 0.6, ceiling=0.3))
+    assert words.remark(risk("TPR@1%FPR", 0.5, 0.4, 0.6, ceiling=0.3, note=ABOVE)) == ABOVE
     assert words.remark(risk("TPR@1%FPR", 0.5, 0.2, 0.6, ceiling=0.3, note="so")) == "so"
 
 

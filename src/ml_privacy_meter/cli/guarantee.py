@@ -63,13 +63,9 @@ def command(do: Callable[[Callable[[], int], bool], None]) -> Callable[..., None
 
         def work() -> int:
             in_range(0, 1, delta=delta)
-            found = guarantees.noise_for(sample_rate=sample_rate, steps=steps, tpr=tpr, fpr=fpr, advantage=advantage)
-            plan: dict[str, Any] = {
-                "noise_multiplier": found,
-                "sample_rate": sample_rate,
-                "steps": steps,
-                "delta": delta,
-            }
+            plan: dict[str, Any] = {"sample_rate": sample_rate, "steps": steps}
+            noise = guarantees.noise_for(**plan, tpr=tpr, fpr=fpr, advantage=advantage)
+            plan = {"noise_multiplier": noise, **plan, "delta": delta}
             return _told(plan, guarantees.declared(**plan), as_json=as_json)
 
         do(work, debug)

@@ -18,7 +18,6 @@ BOUNDS = (
     "hyper-parameters or preprocessing that were chosen by looking at the training records, or from earlier models "
     "trained on them."
 )
-NAMED = 3  # figures above their ceilings that the check names
 
 
 def claimed(guarantee: Guarantee) -> Claim:
@@ -82,7 +81,7 @@ def _under(finding: Finding, most: dict[str, float], over: Collection[str]) -> F
 def _check(
     guarantee: Guarantee, above: list[tuple[str, Risk, float]], *, void: bool, taken: int, share: float
 ) -> Check:
-    claim = f"What is claimed: {guarantee.says}. It allows an AUC of up to {guarantee.auc():.4f}."
+    claim = f"Claimed: {guarantee.says}. It allows an AUC of up to {guarantee.auc():.4f}."
     if void:
         why = "another check says that the figures measure something else than the model"
         return Check(KEPT, False, f"Not checked: {why}. {claim}")
@@ -90,17 +89,14 @@ def _check(
         return Check(KEPT, False, f"Not checked: no figure that it bounds could be taken of so few records. {claim}")
     if not above:
         said = "No figure lies surely above its ceiling. That is no proof: an attack that was not run may lie above."
-        return Check(KEPT, True, f"{claim} {said}")
-    named = "; ".join(
-        f"the attack {attack} has a {risk.name} of {risk.value:.4f}, surely above {risk.low:.4f}, where at most "
-        f"{most:.4f} is allowed"
-        for attack, risk, most in above[:NAMED]
-    )
-    more = f"; and {len(above) - NAMED} more figures" if len(above) > NAMED else ""
+        return Check(KEPT, True, f"{said} {claim}")
+    attack, risk, most = max(above, key=lambda one: one[1].low - one[2])
+    others = f" So do other figures ({len(above) - 1})." if len(above) > 1 else ""
     said = (
-        f"{claim} But {named}{more}. Either the claim does not hold for this model (look for noise left out, gradients "
-        "clipped for a whole batch, batches that were not drawn as assumed), or the audit is wrong (members that are "
-        f"not the training records). A claim that holds is so refuted in at most {100 * share:.3g}% of audits of "
-        "records that do not depend on each other."
+        f"No. The claim allows {risk.name} {most:.4f} at most, and the attack {attack} reaches {risk.value:.4f}, "
+        f"surely more than {risk.low:.4f}.{others} Either the claim does not hold for this model (noise left out, "
+        "gradients clipped for a whole batch, batches drawn otherwise), or the audit is wrong (members that are not "
+        f"its training records). A claim that holds is so refuted in at most {100 * share:.3g}% of audits, of "
+        f"records that do not depend on each other. {claim}"
     )
     return Check(KEPT, False, said)

@@ -16,9 +16,8 @@ def said(document: Document) -> list[str]:
     if claim is None:
         return []
     read = (
-        "They say nothing for the claim: a figure below its ceiling does not show that the guarantee holds, as an "
-        "attack that was not run may lie above. A figure surely above its ceiling shows that it does not, or that the "
-        "audit is wrong."
+        "A figure below its ceiling does not show that the guarantee holds: an attack that was not run may lie above. "
+        "A figure surely above its ceiling shows that it does not hold, or that the audit is wrong."
     )
     return [f"Claimed for the training: {claim['says']}.", claim["bounds"], read]
 

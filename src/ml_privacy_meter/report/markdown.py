@@ -47,7 +47,7 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
         _claimed(document),
         _weights(document),
         _folded("Threat models: what each attack was assumed to see", _views(found)),
-        _folded("All figures", _figures(found)),
+        _folded("All figures", _figures(document)),
         _groups(found),
         _folded("Most exposed training records", _exposed(document)),
         _checks(document),
@@ -137,18 +137,20 @@ def _views(found: Sequence[Document]) -> str:
     return _table(["Attack", "The adversary sees", "The score is"], rows, room=ROOM["views"])
 
 
-def _figures(found: Sequence[Document]) -> str:
-    head = ["Attack", "Figure", "Value and interval", "Without the model", "Records", "Remark"]
+def _figures(document: Document) -> str:
+    claimed = document["guarantee"] is not None
+    head = ["Attack", "Figure", "Value and interval", "Without the model", *["Ceiling"] * claimed, "Records", "Remark"]
     rows = (
         [
             escape(one["attack"]),
             escape(risk["name"]),
             _cell(risk),
             words.stated(risk["name"], risk["baseline"]),
+            *[words.stated(risk["name"], risk["ceiling"])] * claimed,
             f"{risk['trials']:,}",
             escape(words.remark(risk)),
         ]
-        for one in found
+        for one in document["findings"]
         for risk in one["risks"]
     )
     return _table(head, rows, room=ROOM["figures"])
