@@ -301,3 +301,21 @@ def test_too_few_records_are_refused(world):
     model, (x, y), others = world
     with pytest.raises(pm.InputError, match="20"):
         pm.audit(model, (x[:19], y[:19]), others)
+
+
+def test_a_guarantee_that_an_overfitted_model_does_not_keep_is_refuted_and_one_that_it_may_keep_is_not(world):
+    attacks = [threshold]
+    found = pm.audit(*world, attacks=attacks, guarantee=pm.guarantees.approximate(epsilon=0.5, delta=1e-5))
+    check = found.checks[-1]
+    assert not check.passed
+    assert "the attack threshold reaches" in check.says
+    assert found.risks["threshold"]["AUC"].ceiling == pytest.approx(0.6225, abs=1e-4)
+    assert found.risks["threshold"]["TPR@0.1%FPR"].ceiling == pytest.approx(0.00166, abs=1e-5)
+    assert found.guarantee.says.startswith("epsilon 0.5")
+    kept = pm.audit(*world, attacks=attacks, guarantee=pm.guarantees.approximate(epsilon=12, delta=1e-5))
+    assert kept.checks[-1].passed
+    bare = pm.audit(*world, attacks=attacks)
+    assert [(r.value, r.low, r.surely) for r in bare.risks["threshold"].values()] == [
+        (r.value, r.low, r.surely) for r in found.risks["threshold"].values()
+    ]
+    assert len(bare.checks) == len(kept.checks) - 1

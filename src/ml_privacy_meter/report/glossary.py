@@ -51,7 +51,7 @@ WORDS = {
         "records and others were equally many: 50% says nothing. The scale is learned {where}."
     ),
     "Ceiling": (
-        "The most that a claimed guarantee allows. A figure above it refutes the claim, or the audit is wrong."
+        "The most that a claimed guarantee allows. A figure surely above it refutes the claim, or the audit is wrong."
     ),
 }
 
@@ -89,11 +89,6 @@ WEIGHT_WORDS = {
     ),
 }
 
-CEILING = (
-    "The most that any attack can reach, on average over training runs, if the claimed guarantee is true of the code "
-    "that was run. A figure below it is no proof that the guarantee holds."
-)
-
 RELIABILITY = (
     "Whether probabilities mean what they say: of the records with 80%, do 80 of 100 turn out to be training records? "
     "The expected calibration error is the average distance from that."
@@ -106,7 +101,6 @@ def glossary(document: Document) -> list[tuple[str, str]]:
     figures = [(name, meaning(name)) for name in names]
     held = WORDS | (REFERENCE_WORDS if document["about"].get("reference_models") else {})
     held |= WEIGHT_WORDS if document["added"] or document["gradient_norms"] else {}
-    held |= {"Ceiling": CEILING} if document["guarantee"] else {}
     held |= {"Reliability": RELIABILITY} if document["calibration"] else {}
     marked = "; of a figure marked ★, for the number of such figures alone" if chosen(document["findings"]) else ""
     confidence = f"{100 * document['about']['confidence']:.4g}%"
