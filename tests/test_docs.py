@@ -20,7 +20,7 @@ import workflows
 from attacks import ATTACKS
 from typer.testing import CliRunner
 
-from ml_privacy_meter import Recipe, membership, train_references
+from ml_privacy_meter import Recipe, guarantees, membership, train_references
 from ml_privacy_meter import audit as audit_function
 from ml_privacy_meter.cli import app, gating, runfile
 from ml_privacy_meter.cli.kinds import settings_of
@@ -175,7 +175,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_every_setting_of_a_run_file_stands_in_the_docs():
     text = TEXT[ROOT / "docs" / "audit-your-own-model.md"]
-    parts = (runfile.targets.open_model, runfile.records.load, audit_function, train_references)
+    parts = (runfile.targets.open_model, runfile.records.load, audit_function, train_references, guarantees.declared)
     known = {name for part in parts for name in settings_of(part)} | {*SOURCES, *vars(Recipe())}
     missing = {name for name in known - {"attacks"} if not re.search(rf"\b{name}\b", text)}
     assert not missing
