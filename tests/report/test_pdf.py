@@ -86,10 +86,11 @@ def test_of_many_groups_the_first_are_printed_and_where_the_others_are_is_said()
 
 
 def test_many_figures_stand_below_each_other() -> None:
-    found = fake(400)._document["findings"]
+    document = fake(400)._document
+    found = document["findings"]
     for one in found:
         one["risks"] += [risk | {"name": f"TPR@{number}%FPR"} for number in (2, 3, 4) for risk in one["risks"][:1]]
-    table = printed._compared(found)[1]
+    table = printed._compared(document)[1]
     assert table["head"] == ["Attack", "Figure", "Value and interval", "Without the model"]
     assert len(table["rows"]) == 7 * len(found)
 
