@@ -71,6 +71,12 @@ def test_the_noise_as_json_holds_what_can_be_declared(desk: Desk) -> None:
     }
 
 
+def test_a_delta_without_an_epsilon_is_null_in_json(desk: Desk) -> None:
+    asked = ("noise", "--advantage", "0.3", "--sample-rate", "0.1", "--steps", "2", "--delta", "1e-30")
+    assert json.loads(desk.run(*asked, "--json").out)["epsilon"] is None
+    assert "no finite epsilon at delta 1e-30" in desk.run(*asked).out
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

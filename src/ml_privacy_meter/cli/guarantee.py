@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
@@ -76,7 +77,8 @@ def command(do: Callable[[Callable[[], int], bool], None]) -> Callable[..., None
 def _told(plan: dict[str, Any], guarantee: Guarantee, *, as_json: bool) -> int:
     most = guarantees.ceilings(guarantee, FIGURES)
     if as_json:
-        said = plan | {"epsilon": guarantee.epsilon(plan["delta"]), "ceilings": most}
+        epsilon = guarantee.epsilon(plan["delta"])
+        said = plan | {"epsilon": epsilon if isfinite(epsilon) else None, "ceilings": most}
         sys.stdout.write(json.dumps(said, indent=2) + "\n")
         return 0
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
