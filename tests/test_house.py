@@ -42,10 +42,11 @@ MAY_IMPORT = {
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
     "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees"},
     "gate": {"report", "risk", "_checks"},
+    "monitoring": {"records", "report", "types", "_checks", "_extras"},
     "usage": {"case", *GAMES, "signals", "training"},
     "trackers": {"report", "_checks", "_extras"},
     "utils": {"records", "types", "_checks"},
-    "cli": {"audit", "case", "comparison", "trackers", "utils", *GAMES, *ROOMS, "gate", "guarantees", "__version__"}
+    "cli": {"audit", "case", "comparison", "trackers", "utils", "gate", "guarantees", "__version__", "monitoring", *GAMES, *ROOMS},
     - {"findings", "risk"},
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
