@@ -12,7 +12,10 @@ import ml_privacy_meter
 
 ROOT = Path(__file__).parents[1]
 BESIDE = ("CONTRIBUTING", "CHANGELOG")
-MODULES = ("membership", "risk", "signals", "guarantees", "attack", "attack.meminf", "utils", "utils.attack_data")
+MODULES = (
+    *("membership", "risk", "signals", "defenses", "guarantees", "monitoring"),
+    *("attack", "attack.meminf", "utils", "utils.attack_data"),
+)
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -1,6 +1,6 @@
 """Quantifies what a trained model reveals about the records it was trained on."""
 
-from ml_privacy_meter import attack, defenses, guarantees, membership, risk, signals, trackers, utils
+from ml_privacy_meter import attack, defenses, guarantees, membership, monitoring, risk, signals, trackers, utils
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.comparison import Comparison, compare
@@ -45,6 +45,7 @@ __all__ = [
     "load_outputs",
     "load_records",
     "membership",
+    "monitoring",
     "open_model",
     "own_references",
     "risk",

@@ -14,7 +14,7 @@ from rich.console import Console
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import compare as comparing
-from ml_privacy_meter.cli import convert, examples, gate, guarantee, options, runfile, template
+from ml_privacy_meter.cli import convert, examples, gate, guarantee, monitor, options, runfile, template
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
 from ml_privacy_meter.cli.tracking import with_options
@@ -30,7 +30,7 @@ app = typer.Typer(
 FAILED_ATTACK, BAD_INPUT, OURS, INTERRUPTED = 1, 2, 70, 130
 
 
-@app.command(epilog=examples.shown(examples.AUDIT, statuses=True))
+@app.command(epilog=examples.shown(examples.AUDIT, statuses=examples.STATUSES))
 def audit(
     members: options.Members,
     non_members: options.NonMembers,
@@ -88,7 +88,7 @@ def audit(
     _do(lambda: _planned(settings, Path()) if dry_run else _audited(settings, Path(), quiet, as_json), debug, quiet)
 
 
-@app.command(epilog=examples.shown(examples.RUN, statuses=True))
+@app.command(epilog=examples.shown(examples.RUN, statuses=examples.STATUSES))
 def run(
     file: Annotated[Path, typer.Argument(help="A run file, as `privacy-meter init` writes it.", metavar="FILE")],
     out: Annotated[Path | None, typer.Option(help="A folder for the report in place of the file's.")] = None,
@@ -259,6 +259,7 @@ def _said(problem: BaseException) -> tuple[int, str]:
 app.command()(gate.command(_do))
 app.command()(guarantee.command(_do))
 app.command("convert")(convert.command(_do))
+app.command("monitor", epilog=examples.shown(monitor.EXAMPLES, statuses=monitor.STATUSES))(monitor.command(_do))
 
 
 def main() -> None:

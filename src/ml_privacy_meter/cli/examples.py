@@ -56,10 +56,10 @@ Exit status of audit and run: 0, the report was written (a leak is no error);
 fault of this program; 130, interrupted: the same command goes on where it was."""
 
 
-def shown(examples: dict[str, str], *, statuses: bool = False) -> str:
+def shown(examples: dict[str, str], *, statuses: str = "") -> str:
     """The end of a command's help."""
     parts = [f"{what}:\n{_indented(command)}" for what, command in examples.items()]
-    return _plain("\n\n".join([*parts, *([STATUSES] if statuses else [])]))
+    return _plain("\n\n".join([*parts, *([statuses] if statuses else [])]))
 
 
 def begin() -> str:

@@ -1,7 +1,7 @@
 """Thresholds from a benign log: at which value a check alarms, and how often it would by chance."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics import pairwise_distances_argmin
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.monitoring.logs import Queries
+from ml_privacy_meter.monitoring.logs import Log, Queries
 from ml_privacy_meter.monitoring.sessions import Distances, Session, of_client
 
 NEAR = 0.1  # of the median distance between two benign queries: closer ones are near duplicates
@@ -56,7 +56,13 @@ class Calibration:
 
 
 def calibrated(
-    log: Iterable[Queries], *, rate: float, session: int, most: int, radius: float | None, known: np.ndarray | None
+    log: Log | Sequence[Queries],
+    *,
+    rate: float,
+    session: int,
+    most: int,
+    radius: float | None,
+    known: np.ndarray | None,
 ) -> Calibration:
     """Thresholds from full benign sessions: of n, the k-th highest value, where k = rate (n + 1), rounded down.
 
@@ -83,7 +89,7 @@ def calibrated(
     return Calibration(ruler, thresholds, found, len(clients), owner)
 
 
-def _first_full(log: Iterable[Queries], session: int, most: int) -> tuple[str, np.ndarray]:
+def _first_full(log: Log | Sequence[Queries], session: int, most: int) -> tuple[str, np.ndarray]:
     """The client whose session is full first, and what it asked there."""
     open_ones: OrderedDict[str, list[np.ndarray]] = OrderedDict()
     for queries in log:
@@ -99,7 +105,7 @@ def _first_full(log: Iterable[Queries], session: int, most: int) -> tuple[str, n
 
 
 def _worst(
-    log: Iterable[Queries], ruler: Ruler, session: int, most: int, owner: str
+    log: Log | Sequence[Queries], ruler: Ruler, session: int, most: int, owner: str
 ) -> tuple[list[dict[str, float]], set[str]]:
     """The highest figures of each full session but the first of ``owner``, and whose these were."""
     open_ones: OrderedDict[str, Session] = OrderedDict()

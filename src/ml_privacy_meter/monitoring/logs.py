@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tqdm import tqdm
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.records.wanted import Names, chosen, picked
@@ -94,9 +95,11 @@ class Log:
         self.unread.clear()
         for file, path in enumerate(self.paths, 1):
             names = None
-            for rows, table in _blocks(path, self.columns, self.unread):
-                names = names or _named(list(map(str, table.columns)), self.columns, f"`{path}`")
-                yield self._queries(file, rows, table, names)
+            with tqdm(desc=f"Reading {path.name}", unit=" queries", delay=2, leave=False, disable=None) as bar:
+                for rows, table in _blocks(path, self.columns, self.unread):
+                    names = names or _named(list(map(str, table.columns)), self.columns, f"`{path}`")
+                    yield self._queries(file, rows, table, names)
+                    bar.update(len(rows))
 
     def _queries(self, file: int, rows: np.ndarray, table: pd.DataFrame, names: dict[str, Any]) -> Queries:
         def column(of: str) -> list[Any]:

@@ -1,12 +1,11 @@
 """A query log, checked client by client in one pass."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.monitoring.calibration import ASSUMED, Calibration, Ruler, calibrated
@@ -66,13 +65,13 @@ def monitor(
     if of_benign is not None:
         _check_apart(whole, of_benign)
         found = calibrated(
-            _watched(of_benign), rate=false_alarm_rate, session=session, most=open_clients, radius=radius, known=vectors
+            of_benign, rate=false_alarm_rate, session=session, most=open_clients, radius=radius, known=vectors
         )
         whole.width = of_benign.width
     ruler = found.ruler if found else Ruler(radius or 0.0, None, vectors)
     limits = _limits(found, budget, per_minute, coverage)
     watch = Watch(ruler, limits, session, open_clients, show_clients)
-    for queries in _watched(whole):
+    for queries in whole:
         _check_width(ruler, queries)
         watch.take(queries)
     about = {
@@ -145,11 +144,3 @@ def _check_width(ruler: Ruler, queries: Queries) -> None:
                 f"The log's queries must have as many features as the {what}: found {width} and {rows.shape[1]}. Name "
                 "the columns of the log with `features`."
             )
-
-
-def _watched(log: Log) -> Iterator[Queries]:
-    name = log.paths[0].name if len(log.paths) == 1 else f"{len(log.paths)} files"
-    with tqdm(desc=f"Reading {name}", unit=" queries", delay=2, leave=False, disable=None) as bar:
-        for queries in log:
-            yield queries
-            bar.update(len(queries.client))

@@ -30,13 +30,17 @@ class Monitored:
             return 1
         return 0 if any(check["looked_at"] and check["origin"] != "none" for check in self.document["checks"]) else 3
 
+    def text(self) -> str:
+        """What ``alerts.json`` holds, as text."""
+        return dump(self.document)
+
     def save(self, folder: str | Path) -> Path:
         """The folder, now with ``alerts.json`` and ``alerts.md``; it appears whole or not at all.
 
         Raises:
             InputError: the folder holds something else than an earlier one of these; nothing is written then.
         """
-        made = {"alerts.json": dump(self.document).encode(), "alerts.md": markdown(self.document).encode()}
+        made = {"alerts.json": self.text().encode(), "alerts.md": markdown(self.document).encode()}
         return folders.write(folder, made, KIND)
 
     def __str__(self) -> str:

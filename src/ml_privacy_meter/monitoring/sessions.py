@@ -27,6 +27,69 @@ class Distances:
 
 
 @dataclass(eq=False)
+class Rows:
+    """Vectors, one after the other, in an array that doubles when it is full."""
+
+    _held: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    _count: int = 0
+
+    def add(self, x: np.ndarray) -> None:
+        """Takes one more."""
+        if self._count == len(self._held):
+            larger = np.empty((max(16, 2 * self._count), x.size))
+            larger[: self._count] = self._held if self._count else 0
+            self._held = larger
+        self._held[self._count] = x
+        self._count += 1
+
+    def nearest(self, x: np.ndarray) -> float:
+        """The distance to the nearest of them; infinite where there is none, or no vector."""
+        if not self._count or not x.size:
+            return float(np.inf)
+        apart = self._held[: self._count] - x
+        return float(np.sqrt(np.einsum("ij,ij->i", apart, apart).min()))
+
+
+@dataclass(eq=False)
+class Prada:
+    """Distances of queries to the nearest that was kept of the same answer, and how normal they are.
+
+    Source: Juuti, Szyller, Marchal, Asokan, PRADA: Protecting Against DNN Model Stealing Attacks, EuroS&P 2019,
+    algorithm 3. Departures: it starts anew with each session, which is looked at every hundred queries and from 80
+    distances on, not 100; distances that are all alike count as W = 0.
+    """
+
+    _kept: dict[str, Rows] = field(default_factory=dict)
+    _gaps: dict[str, list[float]] = field(default_factory=dict)
+    _limit: dict[str, float] = field(default_factory=dict)
+    _distances: list[float] = field(default_factory=list)
+
+    def add(self, x: np.ndarray, answer: str) -> None:
+        """Takes the next query."""
+        if answer not in self._kept:
+            self._kept[answer], self._gaps[answer], self._limit[answer] = Rows(), [0.0], 0.0
+            self._kept[answer].add(x)
+            return
+        distance = self._kept[answer].nearest(x)
+        self._distances.append(distance)
+        if distance > self._limit[answer]:
+            self._kept[answer].add(x)
+            gaps = self._gaps[answer]
+            gaps.append(distance)
+            self._limit[answer] = max(self._limit[answer], float(np.mean(gaps) - np.std(gaps)))
+
+    def value(self) -> float | None:
+        """1 - W of Shapiro and Wilk, from 0 (normal) to 1; None below 80 distances."""
+        found = np.array(self._distances)
+        if len(found) < FEWEST:
+            return None
+        inner = found[np.abs(found - found.mean()) <= 3 * found.std()]
+        if len(inner) < 3 or np.ptp(inner) <= 1e-12 * max(1.0, float(inner.max())):
+            return 1.0
+        return float(1 - stats.shapiro(inner).statistic)
+
+
+@dataclass(eq=False)
 class Session:
     """Up to a number of queries in a row of one client; then the next one begins, with nothing kept.
 
@@ -39,12 +102,12 @@ class Session:
     radius: float
     count: int = 0
     worst: dict[str, float] = field(default_factory=dict)
-    _x: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    _asked: Rows = field(default_factory=Rows)
     _keys: set[str | bytes] = field(default_factory=set)
     _near: int = 0
     _reference: list[float] = field(default_factory=list)
     _known: int = 0
-    _prada: "Prada" = field(default_factory=lambda: Prada())
+    _prada: Prada = field(default_factory=Prada)
     _seen: set[str] = field(default_factory=set)
 
     @property
@@ -54,8 +117,7 @@ class Session:
 
     def add(self, x: np.ndarray, key: str | bytes, answer: str, far: Distances) -> Mapping[str, float]:
         """The figures as they stand after this query; none but at every hundredth."""
-        nearest = self._nearest(x)
-        self._near += bool(key in self._keys or nearest <= self.radius)
+        self._near += bool(key in self._keys or self._asked.nearest(x) <= self.radius)
         if key:
             self._seen.add("repeats")
             self._keys.add(key)
@@ -67,7 +129,7 @@ class Session:
         if not np.isnan(far.known):
             self._seen.add("known")
             self._known += far.known <= self.radius
-        self._keep(x)
+        self._asked.add(x)
         self.count += 1
         return self._look() if self.count % STEP == 0 else {}
 
@@ -84,56 +146,6 @@ class Session:
         for name, value in found.items():
             self.worst[name] = max(value, self.worst.get(name, -np.inf))
         return found
-
-    def _nearest(self, x: np.ndarray) -> float:
-        if not x.size or not self.count or not self._x.size:
-            return np.inf
-        return float(np.sqrt(((self._x[: self.count] - x) ** 2).sum(1)).min())
-
-    def _keep(self, x: np.ndarray) -> None:
-        if self.count >= len(self._x):
-            larger = np.full((min(self.most, max(16, 2 * len(self._x))), x.size), np.inf)
-            larger[: len(self._x)] = self._x[:, : x.size] if self._x.size else np.zeros((0, x.size))
-            self._x = larger
-        self._x[self.count] = x
-
-
-@dataclass(eq=False)
-class Prada:
-    """Distances of queries to the nearest that was kept of the same answer, and how normal they are.
-
-    Source: Juuti, Szyller, Marchal, Asokan, PRADA: Protecting Against DNN Model Stealing Attacks, EuroS&P 2019,
-    algorithm 3. Departures: it starts anew with each session, which is looked at every hundred queries and from 80
-    distances on, not 100; distances that are all alike count as W = 0.
-    """
-
-    _kept: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    _gaps: dict[str, list[float]] = field(default_factory=dict)
-    _limit: dict[str, float] = field(default_factory=dict)
-    _distances: list[float] = field(default_factory=list)
-
-    def add(self, x: np.ndarray, answer: str) -> None:
-        """Takes the next query."""
-        if answer not in self._kept:
-            self._kept[answer], self._gaps[answer], self._limit[answer] = [x], [0.0], 0.0
-            return
-        distance = float(np.sqrt(((np.stack(self._kept[answer]) - x) ** 2).sum(1)).min())
-        self._distances.append(distance)
-        if distance > self._limit[answer]:
-            self._kept[answer].append(x)
-            gaps = self._gaps[answer]
-            gaps.append(distance)
-            self._limit[answer] = max(self._limit[answer], float(np.mean(gaps) - np.std(gaps)))
-
-    def value(self) -> float | None:
-        """1 - W of Shapiro and Wilk, from 0 (normal) to 1; None below 80 distances."""
-        found = np.array(self._distances)
-        if len(found) < FEWEST:
-            return None
-        inner = found[np.abs(found - found.mean()) <= 3 * found.std()]
-        if len(inner) < 3 or np.ptp(inner) <= 1e-12 * max(1.0, float(inner.max())):
-            return 1.0
-        return float(1 - stats.shapiro(inner).statistic)
 
 
 def of_client(open_ones: OrderedDict[str, T], client: str, new: Callable[[], T], most: int) -> tuple[T, bool]:

@@ -101,8 +101,8 @@ def _thresholds(about: Document) -> str:
     return (
         f"{judged} Thresholds come from {count(about['benign_sessions'], 'session')} of "
         f"{count(about['benign_clients'], 'client')} in the benign log: each check alarms in at most "
-        f"{100 * about['false_alarm_rate']:.3g}% of sessions such as these. Honest clients who ask in another way, "
-        "or benign queries that hold an attack, make that wrong."
+        f"{100 * about['false_alarm_rate']:.3g}% of sessions such as these, on average over benign logs "
+        "of this size. Honest clients who ask in another way, or benign queries that hold an attack, make that wrong."
     )
 
 
