@@ -96,10 +96,11 @@ class _Seen:
     def __init__(self, log: QueryLog, client: Callable[[], str]) -> None:
         self._log, self._client, self._moment = log, client, time.time()
         self._request, self._response = bytearray(), bytearray()
-        self._long = self._ended = False
+        self._long = self._ended = self._body = False
         self._status = ""
 
     def asked(self, part: Any) -> None:
+        self._body = self._body or bool(part)
         self._keep(self._request, part)
 
     def said(self, part: Any) -> None:
@@ -109,7 +110,7 @@ class _Seen:
         self._status = str(status)
 
     def end(self) -> None:
-        if self._ended or not self._request or not self._status.startswith("2"):
+        if self._ended or not self._body or not self._status.startswith("2"):
             return
         self._ended = True
         if self._long:

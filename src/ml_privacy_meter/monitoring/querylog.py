@@ -93,13 +93,15 @@ class QueryLog:
     def close(self, seconds: float = 5.0) -> None:
         """Waits until all is written, for so long at most."""
         thread = self._thread
-        if thread is not None:
-            try:
-                self._queue.put(None, timeout=seconds)
-            except queue.Full:
-                return
-            thread.join(seconds)
-            self._thread = None  # a later query starts another
+        if thread is None:
+            self._write([])
+            return
+        try:
+            self._queue.put(None, timeout=seconds)
+        except queue.Full:
+            return
+        thread.join(seconds)
+        self._thread = None  # a later query starts another
 
     def _begin(self) -> None:
         """As new: neither a thread nor what others hold comes along into a process that was forked."""
