@@ -103,6 +103,7 @@ def lay_out(folder: Path) -> dict[str, Any]:
     _other_models(folder, x[:EACH], y[:EACH])
     _answers(folder, network, inputs, y, sides)
     _photos(folder, rng)
+    _query_logs(folder, rng)
     brought = _references(folder, network, inputs, y)
     shutil.copy(EXAMPLES / "own_attack.py", folder / "my_attacks.py")
     named = {f"x_{side}": inputs[rows] for side, rows in sides.items()}
@@ -191,6 +192,14 @@ def _photos(folder: Path, rng: np.random.Generator) -> None:
     rows = {0: torch.export.Dim("records", min=1)}
     program = torch.export.export(model, (torch.zeros(2, 3, 8, 8),), dynamic_shapes=(rows,))
     torch.export.save(program, folder / "photos.pt2")
+
+
+def _query_logs(folder: Path, rng: np.random.Generator) -> None:
+    """Twenty honest clients, and a log without an attack but with somebody who asks one thing all the time."""
+    for name, clients in (("honest", 20), ("log", 1)):
+        with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
+            for at, x in enumerate(rng.normal(size=(100 * clients, 8)).tolist()):
+                file.write(json.dumps({"client": f"{name} {at // 100}", "x": x, "answer": int(x[0] > 0)}) + "\n")
 
 
 @contextmanager

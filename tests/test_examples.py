@@ -150,6 +150,22 @@ def test_what_is_learned_on_model_a_is_played_against_model_b(undrawn, monkeypat
     assert plays("out/model_a_to_b/logs/comparison") >= {"white_from_a", "black_from_a", "white_from_b"}
 
 
+@present("adult.csv.gz")
+def test_a_model_of_a_k_anonymous_table_is_attacked(monkeypatch, capsys):
+    run("k_anonymity.py", "--data", DATA, "--records", 150, "--epochs", 50, monkeypatch=monkeypatch)
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["1", "2", "5", "20", "100"]
+    assert all(int(reached) >= int(asked) for asked, reached, *_ in rows)
+    assert all(row[5].startswith("AUC: 0.") for row in rows)
+
+
+def test_what_clients_send_under_encryption_adds_up_and_the_model_leaks_all_the_same(monkeypatch, capsys):
+    run("homomorphic_aggregation.py", 3, monkeypatch=monkeypatch)
+    cost, _, plain, encrypted = capsys.readouterr().out.splitlines()
+    assert float(cost.split()[-1]) < 1e-6
+    assert plain.split(": ", 1)[1] == encrypted.split(": ", 1)[1]
+
+
 def plays(folder: str) -> set[str]:
     """The attacks of a report that were not without a figure."""
     document = json.loads((Path(folder) / "report" / "report.json").read_text(encoding="utf-8"))
