@@ -13,7 +13,7 @@ from ml_privacy_meter.monitoring.logs import Log, Queries
 from ml_privacy_meter.monitoring.sessions import Distances, Session, of_client
 
 NEAR = 0.1  # of the median distance between two benign queries: closer ones are near duplicates
-ASSUMED = {"prada": 0.05, "repeats": 0.5}  # without a benign log; PRADA's is its authors' W < 0.95
+ASSUMED = {"prada": 0.1, "repeats": 0.5}  # without a benign log; PRADA's authors take W < 0.90 to W < 0.96
 
 
 @dataclass(frozen=True, eq=False)
