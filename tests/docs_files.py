@@ -195,11 +195,13 @@ def _photos(folder: Path, rng: np.random.Generator) -> None:
 
 
 def _query_logs(folder: Path, rng: np.random.Generator) -> None:
-    """Twenty honest clients, and a log without an attack but with somebody who asks one thing all the time."""
-    for name, clients in (("honest", 20), ("log", 1)):
-        with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
-            for at, x in enumerate(rng.normal(size=(100 * clients, 8)).tolist()):
-                file.write(json.dumps({"client": f"{name} {at // 100}", "x": x, "answer": int(x[0] > 0)}) + "\n")
+    """Twenty honest clients; and a log with somebody who asks one thing all the time."""
+    asked = {"honest": rng.normal(size=(2_000, 8)), "log": np.ones((100, 8))}
+    for name, x in asked.items():
+        rows = [
+            {"client": f"{name} {at // 100}", "x": one, "answer": int(one[0] > 0)} for at, one in enumerate(x.tolist())
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 @contextmanager

@@ -184,6 +184,13 @@ def test_a_minute_does_not_hold_its_own_beginning(tmp_path):
     assert monitor(log, per_minute=1).exit_status == 1
 
 
+def test_each_session_is_judged_anew_and_raises_its_own_alarm(tmp_path):
+    rows = [{"client": "a", "digest": "d" if at < 100 or at >= 200 else str(at)} for at in range(300)]
+    found = monitor(write_rows(tmp_path / "log.jsonl", rows), session=100)
+    assert [(one["check"], one["row"]) for one in found.document["alerts"]] == [("repeats", 100), ("repeats", 300)]
+    assert found.document["about"]["sessions"] == 3
+
+
 def test_digests_tell_repeated_queries(tmp_path):
     rows = [{"client": "a", "digest": "d"} for _ in range(100)] + [
         {"client": "b", "digest": str(i)} for i in range(100)
