@@ -99,6 +99,24 @@ def test_the_body_is_kept_however_it_is_read_and_chunks_however_they_come(tmp_pa
     assert [(one["x"], one["answer"]) for one in lines(log)] == [([1, 2.5], 2)]
 
 
+def test_an_answer_that_was_not_taken_to_its_end_is_counted(tmp_path):
+    chunks = Chunks(b'{"label"', b": 2}")
+
+    def app(environ, start_response):
+        environ["wsgi.input"].read()
+        start_response("200 OK", [])
+        return chunks
+
+    log = QueryLog(tmp_path / "log.jsonl", **FOUND)
+    environ = {"wsgi.input": io.BytesIO(json.dumps(ASKED).encode()), "REMOTE_ADDR": "9.9.9.9"}
+    result = wsgi(app, log)(environ, lambda *told: None)
+    next(iter(result))
+    result.close()
+    log.close()
+    assert chunks.closed == 1
+    assert log.missed == {querylog.NO_JSON: 1}
+
+
 def test_only_answers_and_named_paths_are_logged(tmp_path):
     log = QueryLog(tmp_path / "log.jsonl", **FOUND)
     body, app = json.dumps(ASKED).encode(), wsgi(served, log, paths=["/predict"])
