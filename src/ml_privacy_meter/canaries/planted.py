@@ -58,7 +58,7 @@ def plant(x: np.ndarray | pd.DataFrame, y: np.ndarray, kind: Kind, count: int, s
         y[canary] = values[other]
     else:
         canary = np.arange(len(y) + count) >= len(y)
-        x = _stacked(x, _shuffled(x, count, draw))
+        x = _with_random(x, count, draw)
         y = np.concatenate([y, values[draw.integers(0, len(values), count)]])
     order = draw.permutation(len(y))  # a training function may set the last records aside
     inside = ~canary | (coins.random(len(y)) < 0.5)
@@ -70,19 +70,13 @@ def plant(x: np.ndarray | pd.DataFrame, y: np.ndarray, kind: Kind, count: int, s
     )
 
 
-def _shuffled(x: np.ndarray | pd.DataFrame, count: int, draw: np.random.Generator) -> np.ndarray | pd.DataFrame:
-    """Records whose columns have nothing to do with each other."""
+def _with_random(x: np.ndarray | pd.DataFrame, count: int, draw: np.random.Generator) -> np.ndarray | pd.DataFrame:
+    """The records, and then so many whose columns have nothing to do with each other."""
     if isinstance(x, pd.DataFrame):
         columns = {name: x[name].iloc[draw.integers(0, len(x), count)].reset_index(drop=True) for name in x.columns}
-        return pd.DataFrame(columns)
+        return pd.concat([x, pd.DataFrame(columns)], ignore_index=True)
     flat = x.reshape(len(x), -1)
     made = np.empty((count, flat.shape[1]), x.dtype)
     for column in range(flat.shape[1]):
         made[:, column] = flat[draw.integers(0, len(x), count), column]
-    return made.reshape(count, *x.shape[1:])
-
-
-def _stacked(x: np.ndarray | pd.DataFrame, more: np.ndarray | pd.DataFrame) -> np.ndarray | pd.DataFrame:
-    if isinstance(x, pd.DataFrame):
-        return pd.concat([x, more], ignore_index=True)
-    return np.concatenate([x, more])
+    return np.concatenate([x, made.reshape(count, *x.shape[1:])])

@@ -25,6 +25,7 @@ class Job:
 
     Args:
         inside: of all records that are trained on.
+        named: what the progress bar calls it.
     """
 
     way: Way
@@ -35,6 +36,7 @@ class Job:
     engine: str
     workers: int | None
     device: str
+    named: str = "References"
 
     @property
     def key(self) -> str:
@@ -141,7 +143,7 @@ def carry_out(job: Job, *, groups: int | None = None) -> list[Path]:
 
 def _bar(job: Job, done: int) -> tqdm:
     count = job.inside.shape[1]
-    return tqdm(total=count, initial=done, desc="References", unit="model", leave=False, disable=None)
+    return tqdm(total=count, initial=done, desc=job.named, unit="model", leave=False, disable=None)
 
 
 def _watch(bar: tqdm, files: dict[int, Path], tasks: list[Task]) -> Progress:
