@@ -13,8 +13,8 @@ from rich.console import Console
 
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.cli import audit_dp, convert, examples, gate, guarantee, monitor, options, runfile, template
 from ml_privacy_meter.cli import compare as comparing
-from ml_privacy_meter.cli import convert, examples, gate, guarantee, monitor, options, runfile, template
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
 from ml_privacy_meter.cli.tracking import with_options
@@ -260,6 +260,7 @@ app.command()(gate.command(_do))
 app.command()(guarantee.command(_do))
 app.command("convert")(convert.command(_do))
 app.command("monitor", epilog=examples.shown(monitor.EXAMPLES, statuses=monitor.STATUSES))(monitor.command(_do))
+app.command("audit-dp", epilog=examples.shown(examples.AUDIT_DP))(audit_dp.command(_do))
 
 
 def main() -> None:

@@ -50,6 +50,16 @@ privacy-meter init train.csv test.csv --probabilities p_cat \\
     --probabilities p_dog > audit.toml
 """,
 }
+AUDIT_DP = {
+    "A training function that claims epsilon 2 at delta 1e-5": """\
+privacy-meter audit-dp --data train.npz --train my_training:train \\
+    --epsilon 2 --delta 1e-5 --out claim
+""",
+    "Canaries in gradient space, from a training of your own": """\
+privacy-meter audit-dp --scores canaries.npz --epsilon 2 --delta 1e-5 \\
+    --out claim
+""",
+}
 STATUSES = """\
 Exit status of audit and run: 0, the report was written (a leak is no error);
 1, it was, but an attack failed; 2, something given cannot be used; 70, a
