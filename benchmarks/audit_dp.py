@@ -65,15 +65,13 @@ def main(seeds: int) -> None:
             found = [play(how, kind, x[fit], y[fit], x[test], y[test], epsilon, seed) for seed in range(seeds)]
             bounds = np.array([audit.bound.value for audit, _ in found])
             refuted = sum(audit.verdict == "refuted" for audit, _ in found)
-            areas = np.mean([auc(audit.scores).value for audit, _ in found])
+            area = np.mean([auc(audit.scores).value for audit, _ in found])
             accuracy = np.mean([right for _, right in found])
             told = " | ".join(f"{value:.2f}" for value in (np.median(bounds), bounds.min(), bounds.max()))
             most = found[0][0].bound.most
             right = "" if np.isnan(accuracy) else f"{accuracy:.0%}"
-            print(
-                f"| {name} | {epsilon:g} | {kind} | {told} | {most:.2f} | {areas:.2f} | {refuted} of {seeds} | {right} |",
-                flush=True,
-            )
+            said = f"{told} | {most:.2f} | {area:.2f} | {refuted} of {seeds} | {right}"
+            print(f"| {name} | {epsilon:g} | {kind} | {said} |", flush=True)
 
 
 def play(how, kind, x, y, x_test, y_test, epsilon: float, seed: int) -> tuple[DPAudit, float]:

@@ -42,17 +42,45 @@ MAY_IMPORT = {
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
     "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees"},
     "gate": {"report", "risk", "_checks"},
+    "canaries": {"types", "_checks"},
+    "claims": {
+        *("canaries", "training", "signals", "risk", "report", "targets", "records", "findings", "types", "_checks")
+    },
     "monitoring": {"records", "report", "types", "_checks", "_extras"},
     "usage": {"case", *GAMES, "signals", "training"},
     "trackers": {"report", "_checks", "_extras"},
     "utils": {"records", "types", "_checks"},
     "cli": {
-        *("audit", "case", "comparison", "gate", "guarantees", "monitoring", "trackers", "utils", "__version__"),
+        *(
+            "__version__",
+            "audit",
+            "canaries",
+            "case",
+            "claims",
+            "comparison",
+            "gate",
+            "guarantees",
+            "monitoring",
+            "trackers",
+            "utils",
+        ),
         *(GAMES | ROOMS) - {"findings", "risk"},
     },
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
-        *("attack", "audit", "comparison", "defenses", "guarantees", "monitoring", "trackers", "usage", "utils"),
+        *(
+            "attack",
+            "audit",
+            "canaries",
+            "claims",
+            "comparison",
+            "defenses",
+            "guarantees",
+            "monitoring",
+            "trackers",
+            "usage",
+            "utils",
+        ),
         *(GAMES | ROOMS),
     },
 }
@@ -83,6 +111,8 @@ PUBLIC = {
         "Recipe",
         "References",
     ),
+    *("audit_dp",),
+    *("canaries",),
     *("Check", "Comparison", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }
 

@@ -1,8 +1,20 @@
 """Quantifies what a trained model reveals about the records it was trained on."""
 
-from ml_privacy_meter import attack, defenses, guarantees, membership, monitoring, risk, signals, trackers, utils
+from ml_privacy_meter import (
+    attack,
+    canaries,
+    defenses,
+    guarantees,
+    membership,
+    monitoring,
+    risk,
+    signals,
+    trackers,
+    utils,
+)
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
+from ml_privacy_meter.claims import audit_dp
 from ml_privacy_meter.comparison import Comparison, compare
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
 from ml_privacy_meter.records import as_records
@@ -38,6 +50,8 @@ __all__ = [
     "as_records",
     "attack",
     "audit",
+    "audit_dp",
+    "canaries",
     "compare",
     "dataset_usage",
     "defenses",

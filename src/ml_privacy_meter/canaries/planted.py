@@ -1,7 +1,6 @@
 """Canaries among training records: real ones with a wrong label, or invented ones."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,7 @@ from jaxtyping import Bool
 
 from ml_privacy_meter._checks import InputError, in_range, one_of
 
-Kind = Literal["mislabelled", "random"]
-KINDS: tuple[str, ...] = get_args(Kind)
+KINDS = ("mislabelled", "random")
 FEWEST = 20  # canaries: of fewer, a fair coin may leave none in, or none out
 
 
@@ -29,7 +27,7 @@ class Planted:
     inside: Bool[np.ndarray, " records"]
 
 
-def plant(x: np.ndarray | pd.DataFrame, y: np.ndarray, kind: Kind, count: int, seed: int) -> Planted:
+def plant(x: np.ndarray | pd.DataFrame, y: np.ndarray, kind: str, count: int, seed: int) -> Planted:
     """The records with so many canaries among them, each in the training with probability one half, by itself.
 
     "mislabelled": records that are drawn at random keep their features, and get one of the other labels that there are,

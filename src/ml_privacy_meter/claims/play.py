@@ -11,7 +11,6 @@ import torch
 from ml_privacy_meter import records, targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.canaries import Planted, plant
-from ml_privacy_meter.canaries.planted import Kind
 from ml_privacy_meter.claims.audited import DPAudit, check_claim, judge
 from ml_privacy_meter.risk import epsilon_one_run
 from ml_privacy_meter.signals import Reader, Store
@@ -32,7 +31,7 @@ def audit_dp(
     *,
     epsilon: float,
     delta: float,
-    canaries: Kind = "mislabelled",
+    canaries: str = "mislabelled",
     count: int | None = None,
     guesses: int | Sequence[int] | None = None,
     confidence: float = 0.95,
@@ -65,7 +64,7 @@ def audit_dp(
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise InputError(f"`seed` must be a whole number of at least 0, found {seed!r}.")
     given = records.scan(records.as_records(data, name="records"), name="records").records
-    count = min(COUNT, len(given) // 2) if count is None else count
+    count = default_count(len(given)) if count is None else count
     way, plain = matched(train, [given])
     planted = plant(plain.x, plain.y, canaries, count, seed)
     job = Job(
@@ -82,12 +81,17 @@ def audit_dp(
     says = {
         "canaries": canaries,
         "score": "minus the loss with the canary's own label",
-        "trained_by": way.says,
+        "trained_by": way.says.replace("`", ""),
         "trained_on": int(planted.inside.sum()),
         "seed": seed,
     }
     scores = _scores(way.open(carry_out(job)[0], None), planted, device)
     return judge(scores, epsilon=epsilon, delta=delta, guesses=guesses, confidence=confidence, says=says)
+
+
+def default_count(size: int) -> int:
+    """How many canaries are hidden among so many records where nobody says."""
+    return min(COUNT, size // 2)
 
 
 def could_show(

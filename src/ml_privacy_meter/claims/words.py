@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ml_privacy_meter.canaries import KINDS
 from ml_privacy_meter.report.markdown import escape
 
 Document = Mapping[str, Any]
@@ -12,6 +13,10 @@ TITLES = {
     "consistent": "Consistent with the claim",
     "untestable": "Not testable with so few canaries",
 }
+WEAK = (
+    "- Canaries among the records are weak: they may miss noise that was left out, or wrong clipping, where canaries "
+    "in gradient space (`GradientCanaries`) find it. Hold the claim against these too before relying on it."
+)
 
 
 def number(value: float) -> str:
@@ -83,9 +88,9 @@ def markdown(document: Document) -> str:
         "| bound | epsilon is at least | could have shown at most | judges the claim | what was counted |\n"
         "|---|---|---|---|---|\n" + "\n".join(rows),
         "## What was done",
-        f"{canaries['count']:,} canaries were made, and a fair coin for each put {canaries['inside']:,} of them into the "
-        "training. It was then guessed from what the training gave which ones were in. The more of the guesses are "
-        "right, the larger epsilon must be.",
+        f"{canaries['count']:,} canaries were made, and a fair coin for each put {canaries['inside']:,} of them into "
+        "the training. It was then guessed from what the training gave which ones were in. The more of the guesses "
+        "are right, the larger epsilon must be.",
         "\n".join(how),
         "## What must hold",
         "\n".join(held),
@@ -100,6 +105,7 @@ def _limits(document: Document, delta: float) -> str:
         "- A bound is not the epsilon of the training. The protection that a model has is what a proof and an "
         "accountant say, provided that no audit refutes them.",
         '- "Consistent" means that these canaries have shown nothing against the claim.',
+        *[WEAK] * (document["how"].get("canaries") in KINDS and document["verdict"] != "refuted"),
         f"- The verdict is about this training function and delta {delta:g}. A claim for another number of records, "
         "steps or epochs is another claim.",
         "- Epsilon is about one record in or out. A person with several records is less protected.",

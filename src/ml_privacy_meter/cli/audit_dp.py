@@ -158,6 +158,9 @@ def _audited(settings: Mapping[str, Any], base: Path, quiet: bool, as_json: bool
         given["store"] = _path(base, settings.get("store", runfile.STORE))
         with runfile.importable(base):
             data = records.load(_path(base, where.pop("path")), name="records", **where)
+            given.setdefault("count", claims.default_count(len(data)))
+            if not quiet:
+                _warn(given)
             found = claims.audit_dp(settings["train"], data, **given)
     folder = found.save(out)
     if as_json:
@@ -169,6 +172,17 @@ def _audited(settings: Mapping[str, Any], base: Path, quiet: bool, as_json: bool
     elif found.exit_status:
         sys.stderr.write(f"{found}\n")
     return found.exit_status
+
+
+def _warn(given: Mapping[str, Any]) -> None:
+    """Says before a training that may take long what it cannot show."""
+    counted = {name: given[name] for name in ("delta", "confidence", "guesses") if name in given}
+    most = claims.could_show(given["count"], **counted) if given["count"] > 1 else 0.0
+    if most <= given["epsilon"]:
+        sys.stderr.write(
+            f"{given['count']:,} canaries can show an epsilon of {most:.2f} at most, and cannot refute a claim of "
+            f"{given['epsilon']:g}. The bound is found nevertheless; for a test of the claim, give more canaries.\n"
+        )
 
 
 def _path(base: Path, given: str) -> Path:
