@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import worlds
+from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
 from ml_privacy_meter.cli import app
@@ -92,6 +93,18 @@ def test_own_attack_goes_by_the_record_alone(monkeypatch):
     whole = game.play(merlin).score
     some = type(game.view)(game.view.target, game.view.records.take(np.arange(0, 600, 7)), game.view.reader)
     assert whole[::7].equal(merlin(some))
+
+
+def test_dp_digits_finds_both_mistakes(monkeypatch, capsys):
+    module = runpy.run_path(str(EXAMPLES / "dp_digits.py"))
+    train = module["train"]
+    held = []
+    for optimizer in (module["DPOptimizer"], module["NoNoise"], module["BatchClipping"]):
+        watch = lambda opt, rate: held.append(module["GradientCanaries"](opt, sample_rate=rate, count=400))  # noqa: E731
+        x, y = load_digits(return_X_y=True)
+        train(x[:600] / 16, y[:600], 0, epochs=10, optimizer=optimizer, watch=watch)
+    verdicts = [module["judge"](canaries.scores(), epsilon=2, delta=module["DELTA"]).verdict for canaries in held]
+    assert verdicts == ["consistent", "refuted", "refuted"]
 
 
 def test_black_box_asks_for_no_record_twice(monkeypatch, capsys):

@@ -51,36 +51,14 @@ MAY_IMPORT = {
     "trackers": {"report", "_checks", "_extras"},
     "utils": {"records", "types", "_checks"},
     "cli": {
-        *(
-            "__version__",
-            "audit",
-            "canaries",
-            "case",
-            "claims",
-            "comparison",
-            "gate",
-            "guarantees",
-            "monitoring",
-            "trackers",
-            "utils",
-        ),
+        *("__version__", "audit", "canaries", "case", "claims"),
+        *("comparison", "gate", "guarantees", "monitoring", "trackers", "utils"),
         *(GAMES | ROOMS) - {"findings", "risk"},
     },
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
-        *(
-            "attack",
-            "audit",
-            "canaries",
-            "claims",
-            "comparison",
-            "defenses",
-            "guarantees",
-            "monitoring",
-            "trackers",
-            "usage",
-            "utils",
-        ),
+        *("attack", "audit", "canaries", "claims", "comparison"),
+        *("defenses", "guarantees", "monitoring", "trackers", "usage", "utils"),
         *(GAMES | ROOMS),
     },
 }
@@ -113,6 +91,7 @@ PUBLIC = {
     ),
     *("audit_dp",),
     *("canaries",),
+    *("claims",),
     *("Check", "Comparison", "Finding", "Group", "InputError", "Records", "Report", "Risk", "Scores", "Signals"),
 }
 

@@ -3,6 +3,7 @@
 from ml_privacy_meter import (
     attack,
     canaries,
+    claims,
     defenses,
     guarantees,
     membership,
@@ -14,7 +15,7 @@ from ml_privacy_meter import (
 )
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
-from ml_privacy_meter.claims import audit_dp
+from ml_privacy_meter.claims.play import audit_dp
 from ml_privacy_meter.comparison import Comparison, compare
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
 from ml_privacy_meter.records import as_records
@@ -52,6 +53,7 @@ __all__ = [
     "audit",
     "audit_dp",
     "canaries",
+    "claims",
     "compare",
     "dataset_usage",
     "defenses",

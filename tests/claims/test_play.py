@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import ml_privacy_meter as pm
 from ml_privacy_meter import InputError, Scores, audit_dp, claims, risk
-from ml_privacy_meter.claims import DPAudit, judge
+from ml_privacy_meter.claims import DPAudit, judge, play
 
 SCHEMA = json.loads(files("ml_privacy_meter.claims").joinpath("schema.json").read_text())
 RNG = np.random.default_rng(0)
@@ -88,9 +88,9 @@ def test_so_many_canaries_as_are_asked_for_could_refute():
     """The number in the message is the least at which right guesses alone are enough, were delta 0."""
     epsilon, least = 2.0, claims.words.fewest(2.0, 0.95)
     assert (
-        claims.could_show(least, delta=0.0, guesses=least)
+        play.could_show(least, delta=0.0, guesses=least)
         <= epsilon
-        < claims.could_show(least + 1, delta=0.0, guesses=least + 1)
+        < play.could_show(least + 1, delta=0.0, guesses=least + 1)
     )
 
 
@@ -139,7 +139,7 @@ def test_all_records_may_be_canaries():
 
 def test_half_of_few_records_are_canaries_and_a_thousand_of_many():
     assert audit_dp(of_nothing, (X, Y), **CLAIM).bound.trials == 200
-    assert claims.default_count(5_000) == 1_000
+    assert play.default_count(5_000) == 1_000
 
 
 def test_the_verdict_rests_on_the_bound_that_needs_no_family_alone():

@@ -2,7 +2,6 @@
 
 from ml_privacy_meter.claims.audited import DPAudit, judge
 from ml_privacy_meter.claims.folder import check_folder
-from ml_privacy_meter.claims.play import audit_dp, could_show, default_count
 from ml_privacy_meter.claims.terminal import table
 
-__all__ = ["DPAudit", "audit_dp", "check_folder", "could_show", "default_count", "judge", "table"]
+__all__ = ["DPAudit", "check_folder", "judge", "table"]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ml_privacy_meter.canaries import KINDS
+from ml_privacy_meter.canaries.planted import KINDS
 from ml_privacy_meter.report.markdown import escape
 
 Document = Mapping[str, Any]

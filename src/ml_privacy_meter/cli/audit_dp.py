@@ -11,15 +11,13 @@ from rich.console import Console
 from ml_privacy_meter import canaries as hidden
 from ml_privacy_meter import claims, records
 from ml_privacy_meter._checks import InputError, one_of
+from ml_privacy_meter.canaries.planted import KINDS
+from ml_privacy_meter.claims.play import audit_dp as play
+from ml_privacy_meter.claims.play import could_show, default_count
 from ml_privacy_meter.cli import options, runfile
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 
-PLACES = {
-    "out": str,
-    "train": str,
-    "scores": str,
-    "data": Mapping[str, Any],
-}  # beside the keywords of `claims.audit_dp`
+PLACES = {"out": str, "train": str, "scores": str, "data": Mapping[str, Any]}  # beside the keywords of `audit_dp`
 OF_TRAINING = ("train", "data", "canaries", "count", "seed", "device", "store")  # and not of saved scores
 
 _C = "Claim"
@@ -41,7 +39,7 @@ Canaries = Annotated[
         help="mislabelled, the default: records with another label; random: invented records.",
         metavar="KIND",
         rich_help_panel=_K,
-        autocompletion=lambda: list(hidden.KINDS),
+        autocompletion=lambda: list(KINDS),
     ),
 ]
 Count = Annotated[
@@ -113,7 +111,7 @@ def _settings(file: Path | None, given: Mapping[str, Any]) -> tuple[dict[str, An
     settings = {} if file is None else runfile.read(file)
     base = Path() if file is None else file.absolute().parent
     of_data = settings_of(records.load)
-    for name in (*PLACES, *settings_of(claims.audit_dp)):
+    for name in (*PLACES, *settings_of(play)):
         value = given[name]
         if name != "data" and value not in (None, []):
             settings[name] = str(value.absolute()) if isinstance(value, Path) else value
@@ -127,7 +125,7 @@ def _settings(file: Path | None, given: Mapping[str, Any]) -> tuple[dict[str, An
 
 def _check(settings: Mapping[str, Any]) -> None:
     """Raises `InputError` for a setting that nobody reads, that is missing, or of another kind."""
-    kinds = PLACES | settings_of(claims.audit_dp)
+    kinds = PLACES | settings_of(play)
     for name, value in settings.items():
         check_kind(value, kinds[one_of(name, kinds, "setting of an audit of epsilon")], f"`{name}`")
     of_data = {"path": str} | settings_of(records.load)
@@ -158,10 +156,10 @@ def _audited(settings: Mapping[str, Any], base: Path, quiet: bool, as_json: bool
         given["store"] = _path(base, settings.get("store", runfile.STORE))
         with runfile.importable(base):
             data = records.load(_path(base, where.pop("path")), name="records", **where)
-            given.setdefault("count", claims.default_count(len(data)))
+            given.setdefault("count", default_count(len(data)))
             if not quiet:
                 _warn(given)
-            found = claims.audit_dp(settings["train"], data, **given)
+            found = play(settings["train"], data, **given)
     folder = found.save(out)
     if as_json:
         sys.stdout.write((folder / "claim.json").read_text(encoding="utf-8"))
@@ -177,7 +175,7 @@ def _audited(settings: Mapping[str, Any], base: Path, quiet: bool, as_json: bool
 def _warn(given: Mapping[str, Any]) -> None:
     """Says before a training that may take long what it cannot show."""
     counted = {name: given[name] for name in ("delta", "confidence", "guesses") if name in given}
-    most = claims.could_show(given["count"], **counted) if given["count"] > 1 else 0.0
+    most = could_show(given["count"], **counted) if given["count"] > 1 else 0.0
     if most <= given["epsilon"]:
         sys.stderr.write(
             f"{given['count']:,} canaries can show an epsilon of {most:.2f} at most, and cannot refute a claim of "

@@ -51,9 +51,9 @@ privacy-meter init train.csv test.csv --probabilities p_cat \\
 """,
 }
 AUDIT_DP = {
-    "A training function that claims epsilon 2 at delta 1e-5": """\
+    "A training function that claims epsilon 1 at delta 1e-5": """\
 privacy-meter audit-dp --data train.npz --train my_training:train \\
-    --epsilon 2 --delta 1e-5 --out claim
+    --epsilon 1 --delta 1e-5 --out claim
 """,
     "Canaries in gradient space, from a training of your own": """\
 privacy-meter audit-dp --scores canaries.npz --epsilon 2 --delta 1e-5 \\
