@@ -56,11 +56,7 @@ def main(seeds: int) -> None:
     print("| training | claim | canaries | bound, median | lowest | highest | could show | AUC | refuted | accuracy |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, (how, epsilon) in TRAININGS.items():
-        kinds = (
-            ("mislabelled", "random")
-            if how is plainly
-            else ("mislabelled", "random", "random gradients", "coordinates")
-        )
+        kinds = AMONG_RECORDS if how is plainly else (*AMONG_RECORDS, "gradients")
         for kind in kinds:
             found = [play(how, kind, x[fit], y[fit], x[test], y[test], epsilon, seed) for seed in range(seeds)]
             bounds = np.array([audit.bound.value for audit, _ in found])
@@ -79,10 +75,9 @@ def play(how, kind, x, y, x_test, y_test, epsilon: float, seed: int) -> tuple[DP
     if kind in AMONG_RECORDS:
         return audit_dp(how, (x, y), epsilon=epsilon, delta=DELTA, canaries=kind, count=COUNT, seed=seed), np.nan
     held = []
-    directions = kind.split()[0]
 
     def watch(optimizer, rate):
-        held.append(GradientCanaries(optimizer, sample_rate=rate, count=IN_GRADIENTS, seed=seed, directions=directions))
+        held.append(GradientCanaries(optimizer, sample_rate=rate, count=IN_GRADIENTS, seed=seed))
 
     model = how(x, y, seed, watch=watch)
     with torch.no_grad():
