@@ -18,8 +18,9 @@ from sklearn.datasets import load_digits
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 from dp_digits import DELTA, BatchClipping, NoNoise, train
 
+from ml_privacy_meter import audit_dp
 from ml_privacy_meter.canaries import GradientCanaries
-from ml_privacy_meter.claims import DPAudit, audit_dp, judge
+from ml_privacy_meter.claims import DPAudit, judge
 from ml_privacy_meter.risk import auc
 
 COUNT = 700  # canaries among records; half of these
