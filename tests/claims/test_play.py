@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from opacus import GradSampleModule
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -131,6 +132,15 @@ def test_tables_and_labels_that_are_words_are_audited():
 def test_a_network_with_labels_that_are_words_is_read_in_their_sorted_order():
     found = audit_dp(network, (X, np.array(["c", "a", "b"])[Y]), **CLAIM, count=200)
     assert risk.auc(found.scores).value > 0.8
+
+
+def as_opacus_wraps_it(x, y, seed):
+    return GradSampleModule(network(x, y, seed))
+
+
+def test_a_network_may_be_returned_as_opacus_wrapped_it():
+    one, same = (audit_dp(train, (X, Y), **CLAIM, count=100) for train in (network, as_opacus_wraps_it))
+    assert torch.allclose(one.scores.score, same.scores.score, atol=1e-5)
 
 
 def test_all_records_may_be_canaries():

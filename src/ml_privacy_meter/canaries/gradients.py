@@ -105,9 +105,10 @@ class GradientCanaries:
 
     def _of_records(self, clip: float) -> Tensor:
         """The sum of the records' own gradients, each clipped as it should be."""
-        flat = torch.cat([torch.cat(_parts(p)).flatten(1) for p in self._parameters], dim=1).double()
-        summed: Tensor = (clip / flat.norm(dim=1).clamp(min=clip)) @ flat
-        return summed
+        rows = [torch.cat(parts) if len(parts) > 1 else parts[0] for parts in map(_parts, self._parameters)]
+        rows = [each.flatten(1) for each in rows]  # of each parameter by itself: together they may fill the memory
+        norms = torch.stack([each.norm(dim=1) for each in rows]).norm(dim=0)
+        return torch.cat([(clip / norms.clamp(min=clip)) @ each for each in rows]).double()
 
     def _join(self, clip: float) -> None:
         """Adds a row for each canary of this step to the gradients of single records."""

@@ -47,6 +47,8 @@ def made_of(model: Any, batch: Any, packages: Collection[str]) -> Made:
     Raises:
         InputError: it is of no kind that can be kept so.
     """
+    if type(model).__module__.startswith("opacus."):  # a wrapper that cannot be exported; its inside can
+        model = getattr(model, "_module", model)
     if is_keras(model):
         return Made("keras", _through_file(model.save, "keras"))
     if isinstance(model, nn.Module):
