@@ -85,6 +85,13 @@ def test_a_claim_that_so_few_canaries_cannot_refute_is_not_called_consistent():
     assert "8,931 canaries" in str(found)
 
 
+def test_a_claim_beyond_all_canaries_is_called_so():
+    member = torch.arange(100) % 2 == 0
+    found = judge(Scores(member.double(), member), epsilon=1e4, delta=1e-5)
+    assert found.verdict == "untestable"
+    assert "any number of canaries" in str(found)
+
+
 def test_so_many_canaries_as_are_asked_for_could_refute():
     """The number in the message is the least at which right guesses alone are enough, were delta 0."""
     epsilon, least = 2.0, claims.words.fewest(2.0, 0.95)

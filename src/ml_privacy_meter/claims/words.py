@@ -13,6 +13,7 @@ TITLES = {
     "consistent": "Consistent with the claim",
     "untestable": "Not testable with so few canaries",
 }
+LARGE = 20.0  # an epsilon that a billion canaries could not refute
 WEAK = (
     "- Canaries among the records are weak: they may miss noise that was left out, or wrong clipping, where canaries "
     "in gradient space (`GradientCanaries`) find it. Hold the claim against these too before relying on it."
@@ -33,9 +34,8 @@ def verdict(document: Document) -> str:
     """What the audit comes to, in a few sentences."""
     bound, epsilon = document["bounds"][0], document["claim"]["epsilon"]
     said, share = claim(document), f"{100 * document['confidence']:g}%"
-    found = (
-        "shows no epsilon above 0" if bound["value"] == 0 else f"shows epsilon to be at least {number(bound['value'])}"
-    )
+    shown = f"shows epsilon to be at least {number(bound['value'])}"
+    found = "shows no epsilon of 0.01 or more" if bound["value"] < 0.01 else shown
     if document["verdict"] == "refuted":
         return (
             f"Claim refuted at confidence {share}: this training does not keep to {said}. The audit {found}; the true "
@@ -49,8 +49,14 @@ def verdict(document: Document) -> str:
     return (
         f"Not testable with so few canaries: {document['canaries']['count']:,} can show an epsilon of "
         f"{number(bound['most'])} at most, and the claim is {said}. That the audit {found} speaks neither for nor "
-        f"against the claim. It takes more than {fewest(epsilon, document['confidence']):,} canaries."
+        f"against the claim. {_more(epsilon, document['confidence'])}"
     )
+
+
+def _more(epsilon: float, confidence: float) -> str:
+    if epsilon > LARGE:
+        return "So large a claim is beyond what any number of canaries in one training can test."
+    return f"It takes more than {fewest(epsilon, confidence):,} canaries."
 
 
 def fewest(epsilon: float, confidence: float) -> int:
