@@ -58,11 +58,14 @@ class _Job:
     graphs: Sequence[Graphs]
 
     def batch(self, index: Int[Tensor, "models batch"], generators: Sequence[Generator]) -> tuple[Tensor, Tensor]:
-        """The records at these rows, as the module takes them, and their labels; the first axis is the models."""
-        rows = self.x.index_select(0, index.flatten())
+        """The records at these rows, as the module takes them, and their labels; the first axis is the models.
+
+        Where models have labels of their own, row r of model j is j * records + r.
+        """
+        rows = self.x.index_select(0, index.flatten() % len(self.x))
         rows = augmented(rows.view(*index.shape, *rows.shape[1:]), self.recipe.augment, generators).flatten(0, 1)
         fed = self.feed(rows)
-        return fed.view(*index.shape, *fed.shape[1:]), self.y[index]
+        return fed.view(*index.shape, *fed.shape[1:]), self.y[index % len(self.y)]
 
 
 def fit_models(
@@ -77,6 +80,7 @@ def fit_models(
     device: str | torch.device = "auto",
     progress: Callable[[float], None] = ignore,
     losses: Sequence[Loss] | None = None,
+    own: Shaped[Tensor, "models records *labels"] | None = None,
     _at_once: int = 0,
 ) -> list[State]:
     """The state dict of each model, on the CPU, trained on ``x[inside[:, j]]`` from the weights ``build(seeds[j])``.
@@ -90,9 +94,11 @@ def fit_models(
         progress: is told the share that is done, in [0, 1].
         losses: each (answers (models, records, ...), labels) -> the sum over the models of their records' loss; they
             take turns, one an epoch. By default `mean_loss`.
+        own: what each model is told of each record, in place of ``y``.
     """
     on = device_of(device)
     losses = losses or (mean_loss,)
+    y, apart = (y, 0) if own is None else (own.flatten(0, 1), len(x))
     job = _Job(recipe, build, x.to(on), y.to(on), feed, lowered(recipe, on), losses, [{} for _ in losses])
     at_once = _at_once or models_at_once(recipe, build(seeds[0]), x, on, feed=feed)
     fitted: dict[int, State] = {}
@@ -101,7 +107,7 @@ def fit_models(
         progress((len(fitted) + share * len(group)) / len(seeds))
 
     for group in _groups(inside, at_once):
-        rows = torch.stack([inside[:, j].nonzero()[:, 0] for j in group])
+        rows = torch.stack([inside[:, j].nonzero()[:, 0] + j * apart for j in group])
         fitted |= dict(zip(group, _fit(job, rows, [seeds[j] for j in group], report), strict=True))
     return [fitted[j] for j in range(len(seeds))]
 
