@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
     "training": {"targets", "records", "types", "_checks", "_extras"},
-    "defenses": {"training", "targets", "types", "_checks", "_extras"},
+    "defenses": {"training", "targets", "records", "types", "_checks", "_extras"},
     "beside": {"training", "targets", "signals", "types", "_checks"},
     "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
