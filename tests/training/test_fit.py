@@ -353,3 +353,16 @@ def test_an_exported_program_is_not_initialised_anew():
     program = torch.export.export(dropout(), (X[:2],)).module()
     with pytest.raises(InputError, match="does not say how its weights were initialised"):
         fresh(program, 0)
+
+
+def test_models_may_each_have_labels_of_their_own():
+    own = torch.stack([Y, (Y + 1) % 4, Y.flip(0)])
+    recipe = Recipe(epochs=3, batch_size=20, lr=0.01, precision="fp32")
+
+    def build(seed):
+        return from_factory(lambda: nn.Linear(12, 4), seed)
+
+    together = fit_models(recipe, build, X, Y, INSIDE, SEEDS, own=own)
+    for j, labels in enumerate(own):
+        (alone,) = fit_models(recipe, build, X, labels, INSIDE[:, [j]], [SEEDS[j]])
+        torch.testing.assert_close(together[j]["weight"], alone["weight"], rtol=1e-4, atol=1e-5)

@@ -22,9 +22,9 @@ def distillation(*, temperature: float = 2.0, public: tuple[Any, Any] | None = N
     Without ``public`` the student is taught about the training records themselves, so that what the teacher knows by
     heart is among what it is taught.
 
-    Source: Hinton, Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015; with public records, Shejwalkar
-    and Houmansadr, Membership Privacy for Machine Learning Models Through Knowledge Transfer, AAAI 2021, without their
-    choice of records.
+    Source: Hinton, Vinyals and Dean, Distilling the Knowledge in a Neural Network, 2015; with public records,
+    Shejwalkar and Houmansadr, Membership Privacy for Machine Learning Models Through Knowledge Transfer, AAAI 2021,
+    without their choice of records.
 
     Args:
         temperature: by which the logits of both are divided.

@@ -88,7 +88,8 @@ def _sure(gamma: float, classes: int) -> float:
 
 
 def _wrap(opened: Opened, x: Any, y: Any, seed: int, *, inputs: int) -> Opened:
-    target, records, _ = fit(opened, *2 * [as_records((x, y), name="records")])
+    bare = replace(opened, before=None)  # the records are as it is handed them
+    target, records, _ = fit(bare, *2 * [as_records((x, y), name="records")])
     if records.labels.dtype != torch.int64:
         raise InputError("hamp answers for models where each record has one class. Choose another defense.")
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(3,)))

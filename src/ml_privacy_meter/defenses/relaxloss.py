@@ -21,8 +21,8 @@ def relaxloss(*, alpha: float = 1.0, upper: float = 1.0) -> Defense:
     classes.
 
     Source: Chen, Yu and Fritz, RelaxLoss: Defending Membership Inference Attacks without Losing Utility, ICLR 2022,
-    and the authors' code, which in every other epoch lets the loss of all records go up (the paper does not say so), and
-    has ``upper``. Unlike there, no gradient goes through the targets.
+    and the authors' code, which in every other epoch lets the loss of all records go up (the paper does not say so),
+    and has ``upper``. Unlike there, no gradient goes through the targets.
 
     Args:
         alpha: the loss that is aimed at, in nats.

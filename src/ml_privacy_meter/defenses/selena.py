@@ -53,10 +53,10 @@ def _fit(
     progress: Any = ignore,
 ) -> list[State]:
     check_classes("selena", y)
-    if int(inside.sum(0).min()) < models:
+    if (fewest := int(inside.sum(0).min())) < models:
         raise InputError(
-            f"selena needs as many records as it has sub-models, found {int(inside.sum(0).min())} records for {models}. "
-            "Choose fewer `models`."
+            f"selena needs as many records as it has sub-models, found {fewest} records for {models}. Choose fewer "
+            "`models`."
         )
     left_out = torch.cat([_left_out(inside[:, j], models, without, seed) for j, seed in enumerate(seeds)], 1)
     named = {"feed": feed, "device": device}

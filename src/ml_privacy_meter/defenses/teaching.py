@@ -56,5 +56,5 @@ def probabilities(
     module = build(0)
     module.load_state_dict(state)
     module.to(on).eval()
-    parts = (module(feed(x[some].to(on))) / temperature for some in rows.split(_AT_ONCE))
+    parts = (module(feed(x[some].to(on))) / temperature for some in torch.split(rows, _AT_ONCE))
     return torch.cat([log_probabilities(part.float()).exp().cpu() for part in parts])
