@@ -1,6 +1,7 @@
 """Defenses: ways to train a model, or to answer in its place, so that it leaks less; one a file."""
 
 from ml_privacy_meter.defenses.distillation import distillation
+from ml_privacy_meter.defenses.dp_sgd import clipping, dp_sgd
 from ml_privacy_meter.defenses.dropout import dropout
 from ml_privacy_meter.defenses.early_stopping import early_stopping
 from ml_privacy_meter.defenses.hamp import hamp
@@ -14,7 +15,9 @@ from ml_privacy_meter.defenses.selena import selena
 from ml_privacy_meter.defenses.top_k import top_k
 
 __all__ = [
+    "clipping",
     "distillation",
+    "dp_sgd",
     "dropout",
     "early_stopping",
     "hamp",

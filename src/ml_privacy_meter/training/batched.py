@@ -121,7 +121,7 @@ def alone(stack: Stack, loss: Loss) -> Gradients:
     def gradients(x: Tensor, y: Tensor) -> list[Tensor | None]:
         state = {name: value.squeeze(0) for name, value in stack.state.items()}
         with _precision(stack, x):
-            answer = _answer(stack.module, state, channels_last(x.squeeze(0)), _Layers(drop, ALONE))
+            answer = answer_of(stack.module, state, channels_last(x.squeeze(0)), Layers(drop, ALONE))
         return _gradients(stack, stack.state, loss(answer.unsqueeze(0), y))
 
     return gradients
@@ -164,7 +164,7 @@ def draws(stack: Stack, x: Tensor) -> bool:
     state = {name: value.squeeze(0) for name, value in _copies(stack).items()}
     with torch.random.fork_rng(devices=device), torch.no_grad(), _precision(stack, x):
         before = _sources(device)
-        _answer(copy.deepcopy(stack.module), state, channels_last(x.squeeze(0)), _Layers(lambda x, p: x, ALONE))
+        answer_of(copy.deepcopy(stack.module), state, channels_last(x.squeeze(0)), Layers(lambda x, p: x, ALONE))
         return any(not torch.equal(a, b) for a, b in zip(before, _sources(device), strict=True))
 
 
@@ -183,8 +183,8 @@ def _record(stack: Stack, loss: Loss, x: Tensor, y: Tensor) -> tuple[Callable, l
     def of_all(drop: Drop | None, state: dict[str, Tensor], masks: list[Tensor], x: Tensor) -> Tensor:
         def of_one(state: dict[str, Tensor], masks: list[Tensor], x: Tensor) -> Tensor:
             left = iter(masks)
-            layers = _Layers(drop or (lambda x, p: x * next(left)), BATCHED)
-            return _answer(stack.module, state, x, layers)
+            layers = Layers(drop or (lambda x, p: x * next(left)), BATCHED)
+            return answer_of(stack.module, state, x, layers)
 
         named = state | {name: state[name].transpose(1, 2) for name in stack.turned}
         with _precision(stack, x):
@@ -196,10 +196,10 @@ def _record(stack: Stack, loss: Loss, x: Tensor, y: Tensor) -> tuple[Callable, l
     with torch.no_grad():
         of_all(note, _copies(stack), [], x)
     masks = [torch.ones(len(x), *shape, dtype=dtype, device=device) for shape, dtype, device, _ in drops]
-    return _without_detours(make_fx(gradients)(_copies(stack), masks, x, y)), drops
+    return without_detours(make_fx(gradients)(_copies(stack), masks, x, y)), drops
 
 
-def _without_detours(module: fx.GraphModule) -> fx.GraphModule:
+def without_detours(module: fx.GraphModule) -> fx.GraphModule:
     """The graph without its views that lead back to where they came from: they are most of what it would call."""
     for node in module.graph.nodes:
         source = node
@@ -230,7 +230,7 @@ def _precision(stack: Stack, batch: Tensor) -> AbstractContextManager:
     return torch.autocast(batch.device.type, torch.bfloat16) if stack.lowered else nullcontext()
 
 
-def _answer(module: nn.Module, state: dict[str, Tensor], batch: Tensor, layers: TorchFunctionMode) -> Tensor:
+def answer_of(module: nn.Module, state: dict[str, Tensor], batch: Tensor, layers: TorchFunctionMode) -> Tensor:
     with layers:
         answer: Tensor = torch.func.functional_call(module, state, (batch,))
     return answer.float()
@@ -244,7 +244,7 @@ def _mask(generators: Sequence[Generator], shape: torch.Size, dtype: torch.dtype
     return masks.mul_(1 / (1 - p) if p < 1 else 0)
 
 
-class _Layers(TorchFunctionMode):
+class Layers(TorchFunctionMode):
     """While it holds, dropout and other functions are computed by these, wherever a module calls for them."""
 
     def __init__(self, drop: Drop, others: Mapping[Callable, Callable] = MappingProxyType({})) -> None:
@@ -261,7 +261,7 @@ class _Layers(TorchFunctionMode):
         return self.drop(x, p) if training and p > 0 else x
 
 
-class _Together(torch.autograd.Function):
+class Together(torch.autograd.Function):
     """A function of tensors whose first axis is the models, to be called where vmap shows those of one model."""
 
     @staticmethod
@@ -281,7 +281,7 @@ class _Together(torch.autograd.Function):
         return function(*whole), 0
 
 
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A linear layer of each model; one product, where vmap would take a product and a sum."""
     rows, matrix = x.flatten(1, -2).to(weight.dtype), weight.transpose(1, 2)
     out = rows.bmm(matrix) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, matrix)
@@ -294,4 +294,4 @@ def _batch_norm(x: Tensor, *rest: Any, **named: Any) -> Tensor:
 
 
 ALONE: dict[Callable, Callable] = {F.max_pool2d: max_pool2d}
-BATCHED: dict[Callable, Callable] = {F.linear: partial(_Together.apply, _linear), F.batch_norm: _batch_norm}
+BATCHED: dict[Callable, Callable] = {F.linear: partial(Together.apply, linear), F.batch_norm: _batch_norm}

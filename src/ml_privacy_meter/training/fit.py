@@ -216,7 +216,7 @@ def _fit(
         return [state for states in side_by_side(works, report) for state in states]
     found: list[State] = []
     for done, work in enumerate(works):
-        with _seeded(work.seed, job.x.device):
+        with seeded(work.seed, job.x.device):
             found += work(partial(lambda done, share: report((done + share) / len(works)), done))
     return found
 
@@ -240,7 +240,7 @@ def _first_batch(job: _Job, rows: Int[Tensor, "models size"]) -> tuple[Tensor, T
 
 
 @contextmanager
-def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
+def seeded(seed: int | None, device: torch.device) -> Iterator[None]:
     """Within, torch's random numbers follow from the seed, if there is one; after, they go on as they would have."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         if seed is not None:
@@ -257,7 +257,7 @@ def _train(
     report: Callable[[float], None],
 ) -> None:
     recipe, size = job.recipe, rows.shape[1]
-    optimizer = _optimizer(recipe, list(models.weights.values()))
+    optimizer = optimizer_of(recipe, list(models.weights.values()))
     batch = _batch_size(recipe, size)
     turns = size // batch
     steps = recipe.epochs * turns
@@ -268,9 +268,7 @@ def _train(
             order = rows.gather(1, order.to(rows.device))
         x, y = job.batch(order[:, start : start + batch], generators)
         models.learn(gradients[step // turns % len(gradients)](x, y))
-        if recipe.schedule == "cosine":
-            for part in optimizer.param_groups:
-                part["lr"] = recipe.lr * (1 + math.cos(math.pi * step / steps)) / 2
+        schedule(recipe, optimizer, step / steps)
         optimizer.step()
         models.lower()
         report((step + 1) / steps)
@@ -281,13 +279,21 @@ def _batch_size(recipe: Recipe, records: int) -> int:
     return records // math.ceil(records / recipe.batch_size)
 
 
-def _optimizer(recipe: Recipe, weights: list[Tensor]) -> torch.optim.Optimizer:
+def optimizer_of(recipe: Recipe, weights: list[Tensor]) -> torch.optim.Optimizer:
+    """The recipe's optimizer of these weights."""
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             weights, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     return kind(weights, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+def schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, done: float) -> None:
+    """Sets the learning rate for when this share of the training is done."""
+    if recipe.schedule == "cosine":
+        for part in optimizer.param_groups:
+            part["lr"] = recipe.lr * (1 + math.cos(math.pi * done)) / 2
 
 
 def mean_loss(answer: Float[Tensor, "models batch *outputs"], y: Shaped[Tensor, "models batch *labels"]) -> Tensor:

@@ -155,9 +155,10 @@ class ByRecipe:
         return functools.partial(Tensor.to, dtype=self.dtype)
 
     def at_once(self, x: Any, device: str) -> int:
-        if self.defense and self.defense.alone:
+        module = self.build(0)
+        if self.defense and self.defense.one_by_one(module):
             return 1
-        return models_at_once(self.recipe, self.build(0), _tensor(x), device, feed=self._feed)
+        return models_at_once(self.recipe, module, _tensor(x), device, feed=self._feed)
 
     def train(
         self,
