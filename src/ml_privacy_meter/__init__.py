@@ -17,6 +17,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.claims.play import audit_dp
 from ml_privacy_meter.comparison import Comparison, compare
+from ml_privacy_meter.defending import Defended, defend
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
@@ -37,6 +38,7 @@ from ml_privacy_meter.usage import dataset_usage
 __all__ = [
     "Check",
     "Comparison",
+    "Defended",
     "Defense",
     "Finding",
     "Group",
@@ -56,6 +58,7 @@ __all__ = [
     "claims",
     "compare",
     "dataset_usage",
+    "defend",
     "defenses",
     "guarantees",
     "load_outputs",

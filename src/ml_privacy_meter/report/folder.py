@@ -64,6 +64,7 @@ def write(folder: str | Path, files: Mapping[str, bytes], kind: Kind = REPORT) -
     beside.mkdir()
     try:
         for name, content in files.items():
+            (beside / name).parent.mkdir(parents=True, exist_ok=True)
             (beside / name).write_bytes(content)
         check_folder(folder, kind)  # Writing took a while, and what is swapped out is deleted.
         if target.exists() and not any(target.iterdir()):

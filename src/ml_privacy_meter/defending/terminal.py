@@ -1,0 +1,49 @@
+"""The result as a table for the terminal."""
+
+from rich.table import Table
+from rich.text import Text
+
+from ml_privacy_meter.defending import words
+from ml_privacy_meter.report import words as figure_words
+from ml_privacy_meter.report.document import Document
+
+
+def table(document: Document) -> Table:
+    """A line a model; above them warnings, below what came of it."""
+    caption = [*map(Text, summary(document)), Text(words.corrected(document), "dim"), Text(words.LUCK, "dim")]
+    made = Table(
+        min_width=72,
+        title=_warnings(document),
+        title_justify="left",
+        title_style="",
+        caption=Text("\n").join(caption),
+        caption_justify="left",
+        caption_style="",
+    )
+    made.add_column("model", overflow="fold")
+    made.add_column("test accuracy", justify="right")
+    lines = document["about"]["lines"]
+    for line in lines:
+        made.add_column(f"{line['figure']}, {line['sees']}", justify="right")
+    made.add_column(f"records over {figure_words.stated('share', document['about']['limit'])}", justify="right")
+    made.add_column("verdict")
+    for row in document["rows"]:
+        figures = [words.figure(line["figure"], words.leak(row, line)) for line in lines]
+        cells = [row["name"], words.figure("accuracy", row["accuracy"]["non_members"]), *figures]
+        cells += [f"{row['over_limit']:,}", words.mark(row)]
+        dim = "dim" if row["verdict"]["says"] == words.NOT_WORTH else ""
+        made.add_row(*(Text(cell.replace(" [", "\n[")) for cell in cells), style=dim)
+    return made
+
+
+def summary(document: Document) -> list[str]:
+    """What came of it, what could not be tried first."""
+    return [*(f"! {one['name']} failed: {one['why']}" for one in document["failed"]), *words.summary(document)]
+
+
+def _warnings(document: Document) -> Text | None:
+    lines = [
+        Text.assemble((f"! {figure_words.listed(one['models'])}: {one['title']} ", "bold red"), one["says"])
+        for one in document["warnings"]
+    ]
+    return Text("\n").join(lines) if lines else None
