@@ -13,7 +13,18 @@ from rich.console import Console
 
 from ml_privacy_meter import __version__
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.cli import audit_dp, convert, examples, gate, guarantee, monitor, options, runfile, template
+from ml_privacy_meter.cli import (
+    audit_dp,
+    convert,
+    defend,
+    examples,
+    gate,
+    guarantee,
+    monitor,
+    options,
+    runfile,
+    template,
+)
 from ml_privacy_meter.cli import compare as comparing
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
@@ -261,6 +272,7 @@ app.command()(guarantee.command(_do))
 app.command("convert")(convert.command(_do))
 app.command("monitor", epilog=examples.shown(monitor.EXAMPLES, statuses=monitor.STATUSES))(monitor.command(_do))
 app.command("audit-dp", epilog=examples.shown(examples.AUDIT_DP))(audit_dp.command(_do))
+app.command(epilog=defend.EPILOG)(defend.command(_do))
 
 
 def main() -> None:

@@ -60,6 +60,10 @@ privacy-meter audit-dp --scores canaries.npz --epsilon 2 --delta 1e-5 \\
     --out claim
 """,
 }
+DEFEND = {
+    "The defenses that its section [defenses] names, or a few usual ones": "privacy-meter defend audit.toml\n",
+    "First how long that would take": "privacy-meter defend audit.toml --dry-run\n",
+}
 STATUSES = """\
 Exit status of audit and run: 0, the report was written (a leak is no error);
 1, it was, but an attack failed; 2, something given cannot be used; 70, a

@@ -28,19 +28,20 @@ def settings_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 def check_kind(value: Any, annotation: Any, what: str) -> None:
     """Raises `InputError` unless ``value`` fits; an annotation that says nothing to a TOML file fits everything."""
-    if not _fits(value, annotation):
+    if not fits(value, annotation):
         words = " or ".join(dict.fromkeys(filter(None, _words(annotation))))
         raise InputError(f"{what} must be {words}, found {value!r:.80}.")
 
 
-def _fits(value: Any, annotation: Any) -> bool:
+def fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is of the kind that an annotation asks for."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, one) for one in inside)
+        return any(fits(value, one) for one in inside)
     if origin is Sequence:
-        return isinstance(value, list | tuple) and all(_fits(one, inside[0]) for one in value)
+        return isinstance(value, list | tuple) and all(fits(one, inside[0]) for one in value)
     if origin in (Mapping, MutableMapping):
-        return isinstance(value, Mapping) and all(_fits(one, inside[1]) for one in value.values())
+        return isinstance(value, Mapping) and all(fits(one, inside[1]) for one in value.values())
     if origin is Callable or annotation is types.NoneType:
         return False
     if annotation in _PLAIN:

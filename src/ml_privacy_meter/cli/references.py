@@ -66,32 +66,54 @@ def _arguments(
     section: Mapping[str, Any], base: Path, model: Opened, sides: tuple[Records, Records]
 ) -> dict[str, Any] | None:
     """Of `train_references`; None where there is nothing to train."""
-    given = [name for name in SOURCES if name in section]
-    if len(given) != 1:
-        found = " and ".join(f"`{name}`" for name in given) or "none of them (as an option: --train FUNCTION)"
-        raise InputError(f"[references] must say one of {', '.join(f'`{name}`' for name in SOURCES)}, found {found}.")
-    settings = {name: value for name, value in section.items() if name not in (*SOURCES, "inside", "public")}
-    if given[0] != "models" and "inside" in section:
-        raise InputError(f"`inside` is for `models` in [references], not for `{given[0]}`. Leave it out.")
-    if given[0] in ("outputs", "models"):
-        if strange := [*settings, *({"public"} & section.keys())]:
+    given = _source(section)
+    if given != "models" and "inside" in section:
+        raise InputError(f"`inside` is for `models` in [references], not for `{given}`. Leave it out.")
+    if given in ("outputs", "models"):
+        if strange := [name for name in section if name not in (*SOURCES, "inside")]:
             raise InputError(
-                f"`{strange[0]}` is for models that are trained here, not for `{given[0]}` in [references]. Leave it"
-                " out."
+                f"`{strange[0]}` is for models that are trained here, not for `{given}` in [references]. Leave it out."
             )
         return None
-    train = section["train"] if "train" in section else _recipe(section["recipe"])
-    common = {"train": train, "members": sides[0], "non_members": sides[1], "like": model, **settings}
+    return training_of(section, base) | {"members": sides[0], "non_members": sides[1], "like": model}
+
+
+def training_of(section: Mapping[str, Any], base: Path) -> dict[str, Any]:
+    """How models are trained, as arguments of `train_references`.
+
+    Raises:
+        InputError: the section brings models along, and trains none.
+    """
+    given = _source(section)
+    if given not in ("train", "recipe"):
+        raise InputError(
+            "[references] must say how models are trained, by `recipe` or `train`, so that they can be trained in "
+            f"other ways too; found `{given}`."
+        )
+    found = {name: value for name, value in section.items() if name not in (*SOURCES, "inside", "public")}
+    found["train"] = section["train"] if given == "train" else _recipe(section["recipe"])
     if "public" not in section:
-        return common
-    where = dict(section["public"])
+        return found
+    return found | {"public": public_records(section["public"], base, "`public` in [references]")}
+
+
+def public_records(section: Mapping[str, Any], base: Path, what: str) -> Records:
+    """The records that a table ``{path = ...}`` names."""
+    where = dict(section)
     for name, value in where.items():
         of_records = {"path": str} | settings_of(records.load)
         check_kind(value, of_records[one_of(name, of_records, "setting of `public`")], f"`{name}` of `public`")
     if "path" not in where:
-        raise InputError("`public` in [references] must say `path`: the file or folder with the records.")
-    public = records.load(_path(where.pop("path"), base), name="public records", **where)
-    return common | {"public": public}
+        raise InputError(f"{what} must say `path`: the file or folder with the records.")
+    return records.load(_path(where.pop("path"), base), name="public records", **where)
+
+
+def _source(section: Mapping[str, Any]) -> str:
+    given = [name for name in SOURCES if name in section]
+    if len(given) != 1:
+        found = " and ".join(f"`{name}`" for name in given) or "none of them (as an option: --train FUNCTION)"
+        raise InputError(f"[references] must say one of {', '.join(f'`{name}`' for name in SOURCES)}, found {found}.")
+    return given[0]
 
 
 def _recipe(given: Mapping[str, Any]) -> Recipe:

@@ -15,7 +15,7 @@ from typing import Any
 from ml_privacy_meter import guarantees, membership, records, signals, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
-from ml_privacy_meter.cli import gating
+from ml_privacy_meter.cli import defending, gating
 from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.guarantee import claimed
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
@@ -31,6 +31,7 @@ from ml_privacy_meter.types import OutputSignal, Records, Signal
 STORE = ".privacy-meter"
 FIGURES = ("fpr", "confidence")
 RUN = ("seed", "device", "batch_size", "store")
+OTHERS = ("out", "pdf", "show_records", "attacks", "assessment", "defenses")
 
 
 def read(file: Path, *, expand: bool = True) -> dict[str, Any]:
@@ -193,9 +194,10 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "gate": gating.allowed(),
         "guarantee": settings_of(guarantees.declared),
         "track": TRACK,
+        "defend": defending.allowed(),
     }
     for section, given in settings.items():
-        one_of(section, ["out", "pdf", "show_records", "attacks", "assessment", *sections], "section or setting")
+        one_of(section, [*OTHERS, *sections], "section or setting")
         kinds: dict[str, Any] = {"out": str, "pdf": bool, "show_records": int, "assessment": str | Mapping[str, str]}
         check_kind(given, kinds.get(section, Mapping[str, Any]), f"`{section}`")
         for name, value in given.items() if section in sections else ():

@@ -207,7 +207,8 @@ def plan(
         members=sides[0],
         non_members=sides[1],
         train=train,
-        settings={"count": count, "engine": engine, "workers": workers} | ({} if public is None else {"public": public}),
+        settings={"count": count, "engine": engine, "workers": workers}
+        | ({} if public is None else {"public": public}),
         figures={"fpr": tuple(fpr), "confidence": confidence},
         attacks=attacks,
         labels_alone=any(entry.wraps for entry in entries),

@@ -180,9 +180,7 @@ def _accuracies(trial: Trial, levels: Levels) -> Document:
     alone, joint = (
         {side: leaks.accuracy(right, at) for side, right in trial.right.items()} for at in (levels.alone, levels.joint)
     )
-    return {
-        side: alone[side] | {f"joint_{end}": joint[side][end] for end in ("low", "high")} for side in trial.right
-    }
+    return {side: alone[side] | {f"joint_{end}": joint[side][end] for end in ("low", "high")} for side in trial.right}
 
 
 def _cost(trials: Sequence[Trial], place: int, costs: Sequence[Apart], levels: Levels) -> Document | None:
