@@ -197,7 +197,7 @@ def plan(
     in_range(0, 1, limit=limit, confidence=confidence)
     if isinstance(count, bool) or not isinstance(count, int) or count < FEWEST:
         raise InputError(
-            f"`count` must be {FEWEST} or more, since the strongest attack is chosen on reference models, found {count}."
+            f"`count` must be at least {FEWEST}, as the strongest attack is chosen on reference models, found {count!r}."
         )
     entries = entries_of(usual(train) if defenses is None else defenses)
     aside = TemporaryDirectory(prefix="privacy-meter-", ignore_cleanup_errors=True)
@@ -207,8 +207,7 @@ def plan(
         members=sides[0],
         non_members=sides[1],
         train=train,
-        settings={"count": count, "engine": engine, "workers": workers}
-        | ({} if public is None else {"public": public}),
+        settings={"count": count, "engine": engine, "workers": workers, "public": public},
         figures={"fpr": tuple(fpr), "confidence": confidence},
         attacks=attacks,
         labels_alone=any(entry.wraps for entry in entries),

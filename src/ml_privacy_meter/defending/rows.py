@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from ml_privacy_meter.defending.words import leak
 from ml_privacy_meter.report.document import Document
 
 
@@ -24,9 +25,7 @@ def _row(row: Document, document: Document) -> dict[str, Any]:
         made |= _ends(name, row["accuracy"][side])
     for line in document["about"]["lines"]:
         name = f"{line['sees']} {line['figure']}"
-        found = next(
-            (one for one in row["leaks"] if (one["sees"], one["figure"]) == (line["sees"], line["figure"])), None
-        )
+        found = leak(row, line)
         made |= _ends(name, found) | {f"{name} attack": found and found["attack"]}
         made |= {f"{name} less none": found and found["difference"] and found["difference"]["value"]}
     verdict = row["verdict"]

@@ -18,12 +18,15 @@ LUCK = (
 )
 REGRESSION = (
     "The records most exposed by “none” were picked for that: another training would expose some of them less, with no "
-    "defense at all (regression to the mean). “None, trained again” shows how many; only fewer than there are a defense’s."
+    "defense at all (regression to the mean). “None, trained again” shows how many: of a defense is only what goes "
+    "beyond."
 )
-WRAPPED = "It only changes answers: whoever has the weights is not kept from anything, nor is whoever needs nothing but labels."
+WRAPPED = (
+    "It only changes answers: whoever has the weights is not kept from anything, nor is whoever needs labels alone."
+)
 OWN = (
-    "Your model as it stands was attacked with reference models of the recipe. If it was trained in another way, stronger "
-    "attacks may be possible, so that no other row is held against it."
+    "Your model as it stands was attacked with reference models of the recipe. If it was trained in another way, "
+    "stronger attacks may be possible, so that no other row is held against it."
 )
 
 
@@ -125,9 +128,9 @@ def corrected(document: Document) -> str:
     about = document["about"]
     level = f"{100 * about['confidence']:.4g}%"
     return (
-        f"The best of many, picked by the same records, looks better than it is. So intervals here are wide enough to "
-        f"hold all {about['figures']:,} figures together at {level} (each at {100 * about['joint_confidence']:.5g}%), and "
-        f"“surely” means that an interval leaves out 0 that is wide enough to hold all {about['differences']:,} "
+        "The best of many, picked by the same records, looks better than it is. So intervals here are wide enough to "
+        f"hold all {about['figures']:,} figures together at {level} (each at {100 * about['joint_confidence']:.5g}%). "
+        f"“Surely” means that an interval leaves out 0 that is wide enough to hold all {about['differences']:,} "
         f"differences between models together at {level} (each at {100 * about['sure_confidence']:.5g}%; Bonferroni)."
     )
 
@@ -136,6 +139,6 @@ RULES = (
     "A defense is not worth its price if another that was tried, or none at all, has at least its test accuracy, surely "
     "leaks less in one of the figures above, and surely more in none; or if it is surely less accurate than “none” and "
     "surely leaks less in none of them. What only changes answers beats nothing that protects the weights too, and is "
-    "compared by attacks on answers alone. Neither “none, trained again” nor your own model beats anything. “Surely leaks "
-    "less” holds for the attacks that were played, and is no proof against others."
+    "compared by attacks on answers alone. Neither “none, trained again” nor your own model beats anything. “Surely "
+    "leaks less” holds for the attacks that were played, and is no proof against others."
 )
