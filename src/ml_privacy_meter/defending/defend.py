@@ -197,7 +197,7 @@ def plan(
     in_range(0, 1, limit=limit, confidence=confidence)
     if isinstance(count, bool) or not isinstance(count, int) or count < FEWEST:
         raise InputError(
-            f"`count` must be at least {FEWEST}, as the strongest attack is chosen on reference models, found {count!r}."
+            f"`count` must be at least {FEWEST}, as the strongest attack is chosen on reference models, found {count}."
         )
     entries = entries_of(usual(train) if defenses is None else defenses)
     aside = TemporaryDirectory(prefix="privacy-meter-", ignore_cleanup_errors=True)
