@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 from defending.fakes import HALF, bare, told, trained, trial, wrapped
 from report.fakes import LEAKY
@@ -161,4 +162,4 @@ def test_rows_are_what_the_document_holds(found: Document) -> None:
     assert rows.loc["good", "test_accuracy"] == 0.79
     assert rows.loc["good", "outputs AUC"] == leak(found, "good")["value"]
     assert rows.loc["beaten", "beaten_by"] == "good"
-    assert rows.loc["masked", "weights AUC attack"] is None
+    assert pd.isna(rows.loc["masked", "weights AUC attack"])
