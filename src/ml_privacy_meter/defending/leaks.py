@@ -77,8 +77,8 @@ def _leak(trial: Trial, line: Line) -> Leak | None:
     document = trial.audit.document
     ran = [finding for finding in document["findings"] if not finding["failed"]]
     white = [finding for finding in ran if _reads_weights(finding)]
-    if line.sees == WEIGHTS and not white:
-        return None  # of answers that are wrapped: who has the weights asks the model behind them
+    if line.sees == WEIGHTS and (trial.entry.wraps or not white):
+        return None  # who has the weights asks the model behind other answers
     candidates = ran if line.sees == WEIGHTS else [finding for finding in ran if finding not in white]
     known = {
         finding["attack"]: one

@@ -88,16 +88,37 @@ def _point(number: int, row: Document, line: Document, found: Document) -> Docum
 _ENDS = {"value": "value", "low": "joint_low", "high": "joint_high"}
 
 
+def _numbered(points: list[Document]) -> list[Document]:
+    """The points with the numbers that stand beside them: those of points in one place stand together."""
+    spans = {x: max(one[f"{x}_high"] - one[f"{x}_low"] for one in points) for x in "xy" if points}
+    groups: list[list[Document]] = []
+    for point in points:
+        near = [
+            group
+            for group in groups
+            if all(abs(group[0][f"{x}_value"] - point[f"{x}_value"]) < span / 12 for x, span in spans.items())
+        ]
+        if near:
+            near[0].append(point)
+        else:
+            groups.append([point])
+    first = {group[0]["number"]: ", ".join(one["number"] for one in group) for group in groups}
+    return [point | {"numbers": first.get(point["number"], "")} for point in points]
+
+
 def _spec(points: list[Document], figure: str) -> charts.Spec:
     percent: Any = {"labelExpr": "format(datum.value * 100, '.4~g') + '%'"}
     scale = alt.Scale(zero=False, padding=18)
     across = alt.Axis(title="test accuracy", tickCount=6, **percent)
     upright = alt.Axis(title=figure, tickCount=6, **(percent if figure_words.in_per_cent(figure) else {}))
-    base = alt.Chart(alt.InlineData(values=points))
+    base = alt.Chart(alt.InlineData(values=_numbered(points)))
     x, y = alt.X("x_value:Q", scale=scale, axis=across), alt.Y("y_value:Q", scale=scale, axis=upright)
     domain = [look for look in LOOKS if any(point["look"] == look for point in points)]
-    colour = alt.Color("look:N", scale=alt.Scale(domain=domain, range=[LOOKS[look][0] for look in domain]))
-    shape = alt.Shape("look:N", scale=alt.Scale(domain=domain, range=[LOOKS[look][1] for look in domain]))
+    legend = alt.Legend(columns=2, symbolOpacity=1)
+    colour, shape = (
+        kind("look:N", legend=legend, scale=alt.Scale(domain=domain, range=[LOOKS[look][part] for look in domain]))
+        for part, kind in enumerate((alt.Color, alt.Shape))
+    )
     thin: Any = {"strokeWidth": 1.5, "opacity": 0.55}
     tooltip = [alt.Tooltip("said:N", title=" ")]
     parts = [
@@ -110,5 +131,5 @@ def _spec(points: list[Document], figure: str) -> charts.Spec:
     ]
     look: Any = {"align": "left", "dx": 8, "dy": -10, "fontSize": 13, "fontWeight": 600, "fill": charts.INK}
     halo = base.mark_text(**look, stroke="var(--paper)", strokeWidth=4)
-    labels = [one.encode(x=x, y=y, text="number:N") for one in (halo, base.mark_text(**look))]
+    labels = [one.encode(x=x, y=y, text="numbers:N") for one in (halo, base.mark_text(**look))]
     return charts.finish(alt.layer(*parts, *labels), height=HEIGHT)

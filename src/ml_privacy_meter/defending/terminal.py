@@ -24,7 +24,9 @@ def table(document: Document) -> Table:
     made.add_column("test accuracy", justify="right")
     lines = document["about"]["lines"]
     for line in lines:
-        made.add_column(f"{line['figure']}, {line['sees']}", justify="right")
+        made.add_column(
+            f"{line['figure']}, by {'answers' if line['sees'] == 'outputs' else 'weights'}", justify="right"
+        )
     made.add_column(f"records over {figure_words.stated('share', document['about']['limit'])}", justify="right")
     made.add_column("verdict")
     for row in document["rows"]:

@@ -108,7 +108,7 @@ def tried(entry: Entry, on: Bench) -> Trial:
         asked, inside, outside = answered(opened, inside, outside)
     target, inside, outside = targets.fit(asked, inside, outside)
     _check_labels(inside)
-    attacks = _attacks(target, inside, references, on)
+    attacks = _attacks(target, inside, references, entry, on)
     name = _key(target.key, references, attacks, on)
     folder = _kept(name, on, partial(_audited, opened, references, attacks, on))
     pairs = zip(on.sides, (inside, outside), strict=True)
@@ -144,14 +144,17 @@ def _audited(opened: targets.Opened, references: References, attacks: Sequence[A
     )
 
 
-def _attacks(target: targets.Target, inside: Records, references: References, on: Bench) -> list[Attack]:
-    """The same kinds for all entries, so that they can be compared; by labels too where answers are wrapped."""
+def _attacks(target: targets.Target, inside: Records, references: References, entry: Entry, on: Bench) -> list[Attack]:
+    """The same for all entries, so that they can be compared; by labels too where the answers of some are wrapped.
+
+    Weights are out of reach behind other answers: attacks on them are left out there.
+    """
     if on.attacks is None:
         weights = weights_of(target, (), inside.x[slice(0, 2)], inside.labels[:2])
         offline = references.public is not None
         found = [*default_attacks(inside.labels, references=len(references), offline=offline, weights=weights)]
     else:
-        found = [*on.attacks]
+        found = [one for one in on.attacks if not (entry.wraps and membership.access(one) == "parameters")]
     if not on.labels_alone:
         return found
     played = {describe(attack) for attack in found}

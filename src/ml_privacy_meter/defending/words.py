@@ -139,6 +139,6 @@ RULES = (
     "A defense is not worth its price if another that was tried, or none at all, has at least its test accuracy, "
     "surely leaks less in one of the figures above, and surely more in none; or if it is surely less accurate than "
     "“none” and surely leaks less in none of them. What only changes answers beats nothing that protects the weights "
-    "too, and is compared by attacks on answers alone. Neither “none, trained again” nor your own model beats anything. "
+    "too, and is compared by attacks on answers alone. Neither “none, trained again” nor your own model beats any. "
     "“Surely leaks less” holds for the attacks that were played, and is no proof against others."
 )
