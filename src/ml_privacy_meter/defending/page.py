@@ -90,13 +90,15 @@ _ENDS = {"value": "value", "low": "joint_low", "high": "joint_high"}
 
 def _numbered(points: list[Document]) -> list[Document]:
     """The points with the numbers that stand beside them: those of points in one place stand together."""
-    spans = {x: max(one[f"{x}_high"] - one[f"{x}_low"] for one in points) for x in "xy" if points}
+    spans = {
+        x: max(one[f"{x}_high"] for one in points) - min(one[f"{x}_low"] for one in points) for x in "xy" if points
+    }
     groups: list[list[Document]] = []
     for point in points:
         near = [
             group
             for group in groups
-            if all(abs(group[0][f"{x}_value"] - point[f"{x}_value"]) < span / 12 for x, span in spans.items())
+            if all(abs(group[0][f"{x}_value"] - point[f"{x}_value"]) < span / 40 for x, span in spans.items())
         ]
         if near:
             near[0].append(point)

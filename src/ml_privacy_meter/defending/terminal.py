@@ -7,6 +7,8 @@ from ml_privacy_meter.defending import words
 from ml_privacy_meter.report import words as figure_words
 from ml_privacy_meter.report.document import Document
 
+BY = {"outputs": "answers", "weights": "weights"}
+
 
 def table(document: Document) -> Table:
     """A line a model; above them warnings, below what came of it."""
@@ -24,9 +26,7 @@ def table(document: Document) -> Table:
     made.add_column("test accuracy", justify="right")
     lines = document["about"]["lines"]
     for line in lines:
-        made.add_column(
-            f"{line['figure']}, by {'answers' if line['sees'] == 'outputs' else 'weights'}", justify="right"
-        )
+        made.add_column(f"{line['figure']}, by {BY[line['sees']]}", justify="right")
     made.add_column(f"records over {figure_words.stated('share', document['about']['limit'])}", justify="right")
     made.add_column("verdict")
     for row in document["rows"]:
