@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -22,6 +21,7 @@ from ml_privacy_meter.membership import Attack
 from ml_privacy_meter.records import as_records, scan
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.document import Document, dump
+from ml_privacy_meter.signals import Store
 from ml_privacy_meter.targets import Opened, open_model
 from ml_privacy_meter.training import Defense, Plan
 
@@ -41,7 +41,7 @@ class Defended:
 
     document: Document
     folders: tuple[Path, ...]
-    aside: Any = None  # a temporary folder lives as long as this does
+    aside: Store | None = None  # whose temporary folder lives as long as this does
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -90,7 +90,7 @@ class Planned:
     plans: tuple[Plan, ...]
     limit: float
     on: Bench = field(repr=False)
-    aside: Any = field(repr=False)  # a temporary folder lives as long as this does
+    aside: Store = field(repr=False)  # whose temporary folder lives as long as this does
 
     @property
     def count(self) -> int:
@@ -200,7 +200,7 @@ def plan(
             f"`count` must be at least {FEWEST}, as the strongest attack is chosen on reference models, found {count}."
         )
     entries = entries_of(usual(train) if defenses is None else defenses)
-    aside = TemporaryDirectory(prefix="privacy-meter-", ignore_cleanup_errors=True)
+    aside = Store()
     sides = [scan(as_records(side, name=name), name=name).records for side, name in _named(members, non_members)]
     on = bench(
         model=model if isinstance(model, Opened) else open_model(model),
@@ -214,8 +214,8 @@ def plan(
         seed=seed,
         device=device,
         batch_size=batch_size,
-        store=Path(aside.name if store is None else store),
-        aside=Path(aside.name),
+        store=aside.folder if store is None else Path(store),
+        aside=aside.folder,
     )
     plans = {plan.job.way.key or str(entry): plan for entry in entries for plan in [planned(entry, on)]}
     return Planned(tuple(entries), tuple(plans.values()), limit, on, aside)

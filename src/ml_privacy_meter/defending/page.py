@@ -90,9 +90,9 @@ _ENDS = {"value": "value", "low": "joint_low", "high": "joint_high"}
 
 def _numbered(points: list[Document]) -> list[Document]:
     """The points with the numbers that stand beside them: those of points in one place stand together."""
-    spans = {
-        x: max(one[f"{x}_high"] for one in points) - min(one[f"{x}_low"] for one in points) for x in "xy" if points
-    }
+    if not points:
+        return []
+    spans = {x: max(one[f"{x}_high"] for one in points) - min(one[f"{x}_low"] for one in points) for x in "xy"}
     groups: list[list[Document]] = []
     for point in points:
         near = [
