@@ -46,19 +46,20 @@ MAY_IMPORT = {
     "claims": {
         *("canaries", "training", "signals", "risk", "report", "targets", "records", "findings", "types", "_checks")
     },
+    "defending": {"audit", "case", "comparison", "defenses", *GAMES, *ROOMS},
     "monitoring": {"records", "report", "types", "_checks", "_extras"},
     "usage": {"case", *GAMES, "signals", "training"},
     "trackers": {"report", "_checks", "_extras"},
     "utils": {"records", "types", "_checks"},
     "cli": {
         *("__version__", "audit", "canaries", "case", "claims"),
-        *("comparison", "gate", "guarantees", "monitoring", "trackers", "utils"),
+        *("comparison", "defending", "defenses", "gate", "guarantees", "monitoring", "trackers", "utils"),
         *(GAMES | ROOMS) - {"findings", "risk"},
     },
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
         *("attack", "audit", "canaries", "claims", "comparison"),
-        *("defenses", "guarantees", "monitoring", "trackers", "usage", "utils"),
+        *("defending", "defenses", "guarantees", "monitoring", "trackers", "usage", "utils"),
         *(GAMES | ROOMS),
     },
 }
@@ -81,6 +82,8 @@ PUBLIC = {
     *(
         "train_references",
         "train_model",
+        "defend",
+        "Defended",
         "Defense",
         "defenses",
         "own_references",
