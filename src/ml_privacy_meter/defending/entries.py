@@ -46,7 +46,7 @@ class Entry:
         return self.defense is not None and self.defense.wrap is not None
 
 
-def entries_of(tried: Sequence[Defense]) -> list[Entry]:
+def entries_of(tried: Sequence[Any]) -> list[Entry]:
     """The entries of a grid, the models without a defense first.
 
     Raises:

@@ -98,7 +98,7 @@ def _numbered(points: list[Document]) -> list[Document]:
         near = [
             group
             for group in groups
-            if all(abs(group[0][f"{x}_value"] - point[f"{x}_value"]) < span / 40 for x, span in spans.items())
+            if all(abs(group[0][f"{x}_value"] - point[f"{x}_value"]) < span / 25 for x, span in spans.items())
         ]
         if near:
             near[0].append(point)

@@ -108,10 +108,12 @@ def summary(document: Document) -> list[str]:
     for verdict, what in (
         (WORTH, "Surely leak less than no defense, and nothing that was tried surely beats them"),
         (NOT_WORTH, "Not worth their price"),
-        (OPEN, "Open: these records cannot tell them from no defense by the rules below"),
+        (OPEN, "Open, as neither is sure by the rules below"),
     ):
         names = [f"“{row['name']}”" for row in tried if row["verdict"]["says"] == verdict]
         said += [f"{what}: {words.listed(names)}."] if names else []
+    more = [f"“{row['name']}”" for row in tried if row["verdict"]["more"]]
+    said += [f"Surely leak more than no defense: {words.listed(more)}."] if more else []
     if any(row["void"] for row in document["rows"]):
         said.insert(0, "A check failed that voids audits: beside these, nothing is called sure.")
     again = row_named(document, AGAIN)
