@@ -106,7 +106,7 @@ class Planned:
         """About how many seconds training takes; the first group of each kind is trained to tell, and kept."""
         missing = [plan for plan in self.plans if plan.tasks]
         with tqdm(missing, desc="Estimating", leave=False, disable=None) as bar:
-            return sum(plan.estimate() * (1 + 1 / plan.count) for plan in bar)  # and one target each
+            return float(sum(plan.estimate() * (1 + 1 / plan.count) for plan in bar))  # and one target each
 
     def carry_out(self) -> Defended:
         """All models trained and audited, and set side by side.
@@ -163,9 +163,9 @@ def defend(
     Raises:
         InputError: something given cannot be used, or a defense does not fit the recipe.
     """
-    of_references = {"count": count, "public": public, "engine": engine, "workers": workers}
-    of_audit = {"attacks": attacks, "fpr": fpr, "confidence": confidence, "device": device, "batch_size": batch_size}
-    more: dict[str, Any] = {"defenses": defenses, "limit": limit, "seed": seed, "store": store}
+    of_references: dict[str, Any] = {"count": count, "public": public, "engine": engine, "workers": workers}
+    of_audit: dict[str, Any] = {"attacks": attacks, "fpr": fpr, "confidence": confidence, "batch_size": batch_size}
+    more: dict[str, Any] = {"defenses": defenses, "limit": limit, "seed": seed, "device": device, "store": store}
     return plan(model, members, non_members, train=train, **of_references, **of_audit, **more).carry_out()
 
 

@@ -209,7 +209,8 @@ def _probabilities(none: Trial, trial: Trial) -> np.ndarray:
     """Membership probabilities of the members, in the order of "none"."""
     rows = match(none.audit, trial.audit).rows
     assert rows is not None  # all are audited on the same records
-    return trial.audit.known["membership_probability"][rows][none.audit.member]
+    found: np.ndarray = trial.audit.known["membership_probability"][rows][none.audit.member]
+    return found
 
 
 def _most_exposed(probability: np.ndarray, limit: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ml_privacy_meter.defending import words
+from ml_privacy_meter.defending.verdicts import NOT_WORTH
 from ml_privacy_meter.report import words as figure_words
 from ml_privacy_meter.report.document import Document
 
@@ -33,7 +34,7 @@ def table(document: Document) -> Table:
         figures = [words.figure(line["figure"], words.leak(row, line)) for line in lines]
         cells = [row["name"], words.figure("accuracy", row["accuracy"]["non_members"]), *figures]
         cells += [f"{row['over_limit']:,}", words.mark(row)]
-        dim = "dim" if row["verdict"]["says"] == words.NOT_WORTH else ""
+        dim = "dim" if row["verdict"]["says"] == NOT_WORTH else ""
         made.add_row(*(Text(cell.replace(" [", "\n[")) for cell in cells), style=dim)
     return made
 

@@ -97,7 +97,7 @@ def tried(entry: Entry, on: Bench) -> Trial:
     if entry.kind == MODEL:
         opened = on.model
     else:
-        common = {"store": on.store, "device": on.device, "like": on.model, "defense": entry.defense}
+        common: dict[str, Any] = {"store": on.store, "device": on.device, "like": on.model, "defense": entry.defense}
         seed = on.seed + (2 if entry.kind == AGAIN else 1)
         opened = train_model(on.train, on.members, seed=seed, **common)
         opened = replace(opened, kind=f"model that was trained here, with {entry.defense or 'no defense'}")
@@ -133,7 +133,8 @@ def _of_references(entry: Entry, on: Bench) -> dict[str, Any]:
 def _audited(opened: targets.Opened, references: References, attacks: Sequence[Attack], on: Bench) -> Report:
     return audit(
         opened,
-        **on.sides,
+        on.members,
+        on.non_members,
         references=references,
         attacks=attacks,
         seed=on.seed,
