@@ -59,6 +59,27 @@ def test_in_many_worlds_without_a_gain_it_is_told_of_in_few() -> None:
     assert told <= 8
 
 
+def test_where_rehearsals_choose_it_is_told_of_in_few_worlds_too() -> None:
+    """Reference models rank the attacks by luck, and a record that is hard for one attack is hard for all."""
+    rng, told, held = np.random.default_rng(5), 0, 0
+    shifts = {"loss": 0.6, "entropy": 0.6, "label": 0.3} | {f"weights {k}": 0.6 for k in range(5)}
+
+    def played(truth: torch.Tensor) -> dict[str, Scores]:
+        hard = rng.normal(size=800) * 0.9
+        noise = {name: torch.from_numpy(hard + 0.45 * rng.normal(size=800)) for name in shifts}
+        return {name: Scores(noise[name] + shift * truth, truth) for name, shift in shifts.items()}
+
+    for _ in range(100):
+        rehearsals = [played(torch.from_numpy(rng.permutation(800)) < 400) for _ in range(2)]
+        rehearsed = {name: tuple(one[name] for one in rehearsals) for name in shifts}
+        gain, *_ = added(played(TRUTH), set(list(shifts)[3:]), rehearsed, fpr=[], confidence=0.95)
+        assert gain.how == "rehearsals"
+        told += gain.difference.low > 0
+        held += gain.difference.low <= 0 <= gain.difference.high
+    assert told <= 8
+    assert held >= 88
+
+
 def test_rehearsals_choose_where_attacks_of_both_kinds_were_rehearsed() -> None:
     rng = np.random.default_rng(3)
     target = {name: scores(shift, rng) for name, shift in {"loss": 0.9, "lira": 0.5, "norm": 0.2, "gap": 0.6}.items()}
