@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from targets.worlds_of_models import both, export, logits, network, records
 from torch import nn
 
+from ml_privacy_meter import signals
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets import fit, open_model
 
@@ -393,3 +394,59 @@ def test_a_setting_of_another_kind_of_file_is_refused(tmp_path: Path, setting: d
     export(network(), torch.zeros(2, 5), tmp_path / "model.pt2")
     with pytest.raises(InputError, match="is a setting of"):
         open_model(tmp_path / "model.pt2", **setting)
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.Flatten())
+        self.head = nn.Linear(64, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(x))
+
+
+def exported(model: nn.Module, x: torch.Tensor) -> torch.export.ExportedProgram:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("records", min=2)},))
+
+
+def test_an_exported_program_has_the_layers_of_the_module(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x, y = Small().eval(), torch.randn(9, 1, 6, 6), torch.arange(9) % 3
+    torch.export.save(exported(model, x), tmp_path / "model.pt2")
+    opened = open_model(tmp_path / "model.pt2").inner
+    assert list(signals.layers(opened)) == list(signals.layers(model))
+    for one in (opened, copy.deepcopy(opened)):
+        torch.testing.assert_close(one(x), model(x))
+        for of in ("all", "last", "body.0", 2):
+            found, expected = (signals.gradients(m, x, y, of=of) for m in (one, model))
+            torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        for of in ("body.0", "body.2", 5):
+            torch.testing.assert_close(*(signals.activations(m, x, y, of=of) for m in (one, model)))
+    assert isinstance(signals.layer(opened, "head"), nn.Linear)
+    factors = [signals.gradient_factors(m, x, y, of="head") for m in (opened, model)]
+    torch.testing.assert_close(*factors, rtol=1e-5, atol=1e-6)
+
+
+def test_a_program_that_torch_cannot_take_apart_is_one_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = Small().eval(), torch.randn(9, 1, 6, 6)
+    program = exported(model, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        other = torch.export.unflatten(exported(Small().eval(), x))  # answers, but otherwise
+    for wrong in (lambda _: 1 / 0, lambda _: other):
+        monkeypatch.setattr(torch.export, "unflatten", wrong)
+        opened = open_model(program).inner
+        torch.testing.assert_close(opened(x), model(x))
+        assert "head" not in signals.layers(opened)
+
+
+def test_names_that_would_be_code_are_not_written_into_any() -> None:
+    model, x = Small().eval(), torch.randn(9, 1, 6, 6)
+    program = exported(model, x)
+    for node in program.graph.nodes:
+        for key, (path, kind) in node.meta.get("nn_module_stack", {}).items():
+            node.meta["nn_module_stack"][key] = (path.replace("head", 'head"); 1 / 0; ("'), kind)
+    assert not any("1 / 0" in name for name, _ in open_model(program).inner.named_modules())

@@ -105,7 +105,7 @@ def _last(model: Model) -> str:
     names = list(trainable(model))
     if not names:
         raise InputError(
-            "A white-box attack needs a model with layers that have parameters, found none. Give the module itself: an "
-            "exported program has lost its layers."
+            "A white-box attack needs a model with layers that have parameters, found none. Give the module itself, or "
+            "a program that `torch.export` made of it."
         )
     return names[-1]

@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets import archive, key
+from ml_privacy_meter.targets.layered import layered
 from ml_privacy_meter.targets.target import Opened, chunks
 
 
@@ -65,7 +66,7 @@ def open_program(program: torch.export.ExportedProgram, *, content: str = "") ->
             f"({', '.join(map(str, inputs))}). Export a module whose forward takes one tensor."
         )
     least, most = _limits(program, declared.shape[0])
-    module = program.module()
+    module = layered(program)
     shape = " x ".join(["records" if isinstance(n, torch.SymInt) else str(n) for n in declared.shape])
     return Opened(
         Exported(module, least=least, most=most),
