@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -13,12 +13,8 @@ class InputError(ValueError):
 def in_range(low: float, high: float, **named: Any) -> None:
     """Raises `InputError` unless each named number lies strictly between ``low`` and ``high``."""
     for name, value in named.items():
-        try:
-            inside = bool(low < value < high)
-        except (TypeError, ValueError) as problem:  # of text, of None, of several numbers
-            raise InputError(f"`{name}` must be a number, found {value!r:.80}. Give one, without quotes.") from problem
-        if not inside:
-            raise InputError(f"`{name}` must lie between {low:g} and {high:g}, found {value!r}.")
+        if not (isinstance(value, Real) and low < float(value) < high):
+            raise InputError(f"`{name}` must lie between {low:g} and {high:g}, found {value!r:.80}.")
 
 
 def whole(least: int, **named: Any) -> None:

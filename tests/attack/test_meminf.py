@@ -257,7 +257,7 @@ def test_layers_of_keras_are_those_of_its_own_list(paths):
         ({"epochs": "100"}, "`epochs` must be a whole number of at least 1, found '100'"),
         ({"networks": 1.5}, "`networks` must be a whole number of at least 1, found 1.5"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0"),
-        ({"learning_rate": "0.1"}, "`learning_rate` must be a number, found '0.1'"),
+        ({"learning_rate": "0.1"}, "`learning_rate` must lie between 0 and inf, found '0.1'"),
         ({"model_name": 7}, "`model_name` must be a name that a folder may have, found 7"),
         ({"layers_to_exploit": [3, 1.5]}, "by its number or its name, found 1.5"),
         ({"other_data": "data"}, "must come from `attack_data`, found a str"),

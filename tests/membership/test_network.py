@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ml_privacy_meter import InputError
-from ml_privacy_meter.membership.network import OPTIMIZERS, Network, Outer, fit_network
+from ml_privacy_meter.attack.meminf import OPTIMIZERS
+from ml_privacy_meter.membership.network import Network, Outer, fit_network
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -78,7 +79,7 @@ def test_it_learns_what_tells_members_and_gives_their_log_odds():
 def test_each_optimizer_learns_what_tells_members(optimizer):
     signal = drawn(400, 1) + 2 * MEMBER[:, None]
     lr = {"adadelta": 1.0, "momentum": 0.02, "sgd": 0.2}.get(optimizer, 3e-3)
-    odds = fit_network([signal], MEMBER, epochs=10, lr=lr, optimizer=optimizer).log_odds([signal])
+    odds = fit_network([signal], MEMBER, epochs=10, lr=lr, optimizer=OPTIMIZERS[optimizer]).log_odds([signal])
     assert odds[MEMBER].mean() > odds[~MEMBER].mean() + 1
 
 

@@ -1,12 +1,14 @@
 """An attack network that learns from one model and is tested on another, by the names and defaults of 2020."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import UInt64
 from torch import Tensor
 
@@ -17,7 +19,7 @@ from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
 from ml_privacy_meter.attack.testing import tested
 from ml_privacy_meter.case import prepare
 from ml_privacy_meter.membership import View
-from ml_privacy_meter.membership.network import OPTIMIZERS, Part
+from ml_privacy_meter.membership.network import Part
 from ml_privacy_meter.membership.parts import Exploited
 from ml_privacy_meter.membership.whitebox import fit_networks
 from ml_privacy_meter.signals import Reader, Store
@@ -29,6 +31,15 @@ from ml_privacy_meter.utils.attack_data import AttackData, Sides
 __all__ = ["MemInf", "initialize"]
 
 Which = Sequence[int | str] | np.ndarray | int | str
+
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "adadelta": torch.optim.Adadelta,
+    "adagrad": torch.optim.Adagrad,
+    "adam": torch.optim.AdamW,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
 
 
 @dataclass(frozen=True)
@@ -198,7 +209,7 @@ def initialize(
     Raises:
         InputError: a model has no such layer (the message lists them), or a setting cannot be.
     """
-    optimizer = one_of(str(optimizer).lower(), OPTIMIZERS, "optimizer")
+    steps = OPTIMIZERS[one_of(str(optimizer).lower(), OPTIMIZERS, "optimizer")]
     in_range(0, math.inf, learning_rate=learning_rate)
     whole(1, epochs=epochs, networks=networks)
     whole(0, seed=seed)
@@ -228,7 +239,7 @@ def initialize(
         seed=seed,
         epochs=epochs,
         lr=learning_rate,
-        optimizer=optimizer,
+        optimizer=steps,
         batch_size=2 * train_datahandler.batch_size,
     )
 

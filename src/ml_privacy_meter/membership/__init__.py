@@ -1,6 +1,6 @@
 """Was this record in the training set?"""
 
-from ml_privacy_meter.membership.access import access, sees_parameters, weights_read
+from ml_privacy_meter.membership.access import access, weights_read
 from ml_privacy_meter.membership.bavaria import bavaria
 from ml_privacy_meter.membership.clusters import gradient_clusters
 from ml_privacy_meter.membership.describe import describe
@@ -8,6 +8,7 @@ from ml_privacy_meter.membership.difference import difference
 from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
+from ml_privacy_meter.membership.marks import sees_parameters
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
 from ml_privacy_meter.membership.ranges import range_membership

@@ -1,37 +1,18 @@
 """What of a model an attack reads: its outputs, or its weights."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from ml_privacy_meter.membership.marks import PARAMETERS
 from ml_privacy_meter.types import marked
 
-PARAMETERS, OUTPUTS = "parameters", "outputs"
 _PARTS = {"all": "all layers", "last": "the last layer"}
-
-
-def sees_parameters(reads: Any) -> Any:
-    """Marks an attack or a signal that reads the weights of models, and not their outputs alone."""
-    reads.access = PARAMETERS
-    return reads
-
-
-def unless_empty(*settings: str) -> Callable[[Any], Any]:
-    """Marks an attack on weights that reads outputs alone where all of these settings are empty.
-
-    What it sees then, its docstring says under ``Sees from outside:``.
-    """
-
-    def mark(attack: Any) -> Any:
-        attack.inside = settings
-        return attack
-
-    return mark
 
 
 def access(attack: Any) -> str:
     """ "parameters" where the attack, or a signal or an attack among its settings, reads weights; else "outputs"."""
-    return PARAMETERS if any(_marked(part) for part in _parts(attack)) else OUTPUTS
+    return PARAMETERS if any(_marked(part) for part in _parts(attack)) else "outputs"
 
 
 def weights_read(attack: Any) -> str:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from ml_privacy_meter.membership.access import sees_parameters
+from ml_privacy_meter.membership.marks import sees_parameters
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.gradient import log_gradient_norm
 

@@ -2,9 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,14 +17,6 @@ SURE = 2.0  # standard errors by which held-back records must be told better, fo
 FARTHEST = 10.0  # standard deviations that a number may lie off the mean
 _TINY = 1e-150  # its square is a number still
 _BLOCK = 512  # records that are judged at a time
-OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
-    "adadelta": torch.optim.Adadelta,
-    "adagrad": torch.optim.Adagrad,
-    "adam": torch.optim.AdamW,
-    "momentum": partial(torch.optim.SGD, momentum=0.9),
-    "rmsprop": torch.optim.RMSprop,
-    "sgd": torch.optim.SGD,
-}
 
 
 @dataclass(frozen=True)
@@ -145,7 +136,7 @@ def fit_network(
     kernels: int = 8,
     dropout: float = 0.2,
     decay: float = 1e-4,
-    optimizer: str = "adam",
+    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW,
     seed: int = 0,
     device: torch.device | str = "cpu",
     each_epoch: EachEpoch | None = None,
@@ -162,7 +153,6 @@ def fit_network(
         patience: epochs without a better one, after which it ends.
         kernels: of each convolution.
         decay: weight decay.
-        optimizer: one of `OPTIMIZERS`.
         each_epoch: is told the epoch, from 1 on, the network as it stands, and its accuracy on the records
             that were held back.
     """
@@ -181,7 +171,7 @@ def fit_network(
         held = _held_back(member, validation, seed)
         kept = told[held]
         untrained, since = copy.deepcopy(network.state_dict()), 0
-        steps = OPTIMIZERS[optimizer](network.parameters(), lr=lr, weight_decay=decay)
+        steps = optimizer(network.parameters(), lr=lr, weight_decay=decay)
         even = _even(member[~held])
         first, _ = best, _ = _judged(network, kept)
         state = untrained

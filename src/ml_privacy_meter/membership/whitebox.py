@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.membership.access import sees_parameters, unless_empty
+from ml_privacy_meter.membership.marks import sees_parameters, unless_empty
 from ml_privacy_meter.membership.network import Outer, Part, fit_network
 from ml_privacy_meter.membership.parts import Exploited, Which
 from ml_privacy_meter.membership.view import View, learns, needs_known

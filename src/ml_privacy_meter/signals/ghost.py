@@ -148,7 +148,7 @@ def square(use: Use) -> Tensor:
         return squares.new_zeros(len(use.at)).index_add_(0, found // use.height, squares)
     if isinstance(use, Filters):
         size = max(1, _BLOCK // max(1, _made(use))) if use.b.device.type == "cpu" else max(1, len(use.b))
-        blocks = zip(use.a.split(size), use.b.split(size), strict=True)
+        blocks = zip(torch.split(use.a, size), torch.split(use.b, size), strict=True)
         return torch.cat([_square_of_filters(Filters(a, b, use.layer)) for a, b in blocks])
     return _squares(use.of, 1)
 

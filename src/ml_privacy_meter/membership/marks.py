@@ -1,0 +1,25 @@
+"""Marks of what an attack or a signal reads of a model."""
+
+from collections.abc import Callable
+from typing import Any
+
+PARAMETERS = "parameters"
+
+
+def sees_parameters(reads: Any) -> Any:
+    """Marks an attack or a signal that reads the weights of models, and not their outputs alone."""
+    reads.access = PARAMETERS
+    return reads
+
+
+def unless_empty(*settings: str) -> Callable[[Any], Any]:
+    """Marks an attack on weights that reads outputs alone where all of these settings are empty.
+
+    What it sees then, its docstring says under ``Sees from outside:``.
+    """
+
+    def mark(attack: Any) -> Any:
+        attack.inside = settings
+        return attack
+
+    return mark
