@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 
@@ -15,13 +15,6 @@ def in_range(low: float, high: float, **named: Any) -> None:
     for name, value in named.items():
         if not (isinstance(value, Real) and low < float(value) < high):
             raise InputError(f"`{name}` must lie between {low:g} and {high:g}, found {value!r:.80}.")
-
-
-def whole(least: int, **named: Any) -> None:
-    """Raises `InputError` unless each of these is a whole number of at least ``least``."""
-    for name, value in named.items():
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise InputError(f"`{name}` must be a whole number of at least {least}, found {value!r:.80}.")
 
 
 def one_of(word: str, options: Iterable[str], what: str) -> str:

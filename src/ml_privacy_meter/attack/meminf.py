@@ -13,7 +13,8 @@ from jaxtyping import UInt64
 from torch import Tensor
 
 from ml_privacy_meter import targets
-from ml_privacy_meter._checks import InputError, in_range, one_of, whole
+from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.attack.outside import read_from_outside
 from ml_privacy_meter.attack.results import Epochs, Results, check_name, save
 from ml_privacy_meter.attack.testing import tested

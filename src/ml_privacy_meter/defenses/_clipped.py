@@ -22,7 +22,8 @@ from ml_privacy_meter.training.batched import (
     stack,
     without_detours,
 )
-from ml_privacy_meter.training.fit import State, optimizer_of, schedule
+from ml_privacy_meter.training.fit import State
+from ml_privacy_meter.training.optimizing import optimizer_of, schedule
 
 PADDED = 16  # batches are filled up to a multiple of this, so that few sizes occur
 WIDEST = 512  # records of a batch that are computed at once

@@ -21,7 +21,8 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter._extras import extra
 from ml_privacy_meter.training import Recipe
 from ml_privacy_meter.training.augment import augmented
-from ml_privacy_meter.training.fit import State, optimizer_of, schedule, seeded
+from ml_privacy_meter.training.fit import State, seeded
+from ml_privacy_meter.training.optimizing import optimizer_of, schedule
 
 ROOM = 1 << 29  # bytes of gradients of single records that are held at once
 

@@ -16,7 +16,8 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.defenses._public import Pair, check_public, public_pair
 from ml_privacy_meter.training import Defense, Recipe
 from ml_privacy_meter.training.augment import augmented
-from ml_privacy_meter.training.fit import State, device_of, identity, ignore, lowered, optimizer_of, schedule, seeded
+from ml_privacy_meter.training.fit import State, device_of, identity, ignore, lowered, seeded
+from ml_privacy_meter.training.optimizing import optimizer_of, schedule
 
 
 def adversarial_regularization(

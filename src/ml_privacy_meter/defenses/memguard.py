@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ml_privacy_meter._checks import in_range, whole
+from ml_privacy_meter._checks import in_range
+from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.defenses.answers import SERVED
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.targets import Opened, fit, key

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ml_privacy_meter._checks import whole
+from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.defenses.answers import answering
 from ml_privacy_meter.training import Defense
 

@@ -26,6 +26,7 @@ from ml_privacy_meter.training.batched import (
     together,
     weights_of,
 )
+from ml_privacy_meter.training.optimizing import optimizer_of, schedule
 from ml_privacy_meter.training.recipe import Recipe
 from ml_privacy_meter.training.side import side_by_side, sides
 
@@ -277,23 +278,6 @@ def _train(
 def _batch_size(recipe: Recipe, records: int) -> int:
     """The same for every batch, so that none is too small; fewer records than batches are left over in an epoch."""
     return records // math.ceil(records / recipe.batch_size)
-
-
-def optimizer_of(recipe: Recipe, weights: list[Tensor]) -> torch.optim.Optimizer:
-    """The recipe's optimizer of these weights."""
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            weights, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-        )
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(weights, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
-
-
-def schedule(recipe: Recipe, optimizer: torch.optim.Optimizer, done: float) -> None:
-    """Sets the learning rate for when this share of the training is done."""
-    if recipe.schedule == "cosine":
-        for part in optimizer.param_groups:
-            part["lr"] = recipe.lr * (1 + math.cos(math.pi * done)) / 2
 
 
 def mean_loss(answer: Float[Tensor, "models batch *outputs"], y: Shaped[Tensor, "models batch *labels"]) -> Tensor:

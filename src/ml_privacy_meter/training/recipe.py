@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import fx, nn
 
-from ml_privacy_meter._checks import InputError, in_range, one_of, whole
+from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._numbers import whole
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("cosine", "constant")

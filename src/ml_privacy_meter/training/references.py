@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from ml_privacy_meter._checks import InputError, whole
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.records import as_records, scan
 from ml_privacy_meter.targets import Opened
 from ml_privacy_meter.targets.key import digest

@@ -11,7 +11,8 @@ from jaxtyping import UInt64
 from torch import Tensor
 
 from ml_privacy_meter import records
-from ml_privacy_meter._checks import InputError, in_range, whole
+from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.types import Records, Rows
 
 __all__ = ["AttackData", "Sides", "attack_data"]
