@@ -1,4 +1,3 @@
-import math
 import sys
 from functools import partial
 
@@ -19,8 +18,9 @@ def of_one(answer, y, alpha: float, upper: float, *, ascends: bool):
     each, flat = [], []
     for row, label in zip(answer, y.tolist(), strict=True):
         logs = row.log_softmax(0)
+        known = logs.detach().exp().tolist()
         each.append(-logs[label])
-        sure = min(math.exp(float(logs[label])), upper)
+        sure = min(known[label], upper)
         target = [sure if c == label else (1 - sure) / (len(row) - 1) for c in range(len(row))]
         told = -sum(t * logs[c] for c, t in enumerate(target))
         flat.append((told if int(row.argmax()) != label else 0) + logs[label])
