@@ -75,12 +75,12 @@ def test_the_inference_network_learns_who_is_a_member_and_the_model_stands_still
     assert all(torch.equal(a, b) for a, b in zip(before, played.model.parameters(), strict=True))
 
 
-def fitted(pair, share: float = 0.25, **named) -> dict[str, torch.Tensor]:
+def fitted(pair, share: float = 0.25, epochs: int = 2, **named) -> dict[str, torch.Tensor]:
     x, y = map(torch.from_numpy, records(1))
     inside = torch.ones(60, 1, dtype=torch.bool)
     build = partial(from_factory, network)
     given = {"strength": 1.0, "steps": 1, "pair": pair, "share": share, "lr": 1e-3} | named
-    return _fit(recipe(epochs=2), build, x, y, inside, [7], **given)[0]
+    return _fit(recipe(epochs=epochs), build, x, y, inside, [7], **given)[0]
 
 
 def test_reference_records_are_those_that_are_held_back(monkeypatch):
@@ -101,9 +101,9 @@ def test_reference_records_are_those_that_are_held_back(monkeypatch):
 
 def test_strength_and_records_matter_and_the_seed_alone_else():
     public = tuple(map(torch.from_numpy, records(5, 30)))
-    found = [fitted(public)["0.weight"], fitted(public)["0.weight"], fitted(public, strength=3.0)["0.weight"]]
+    found = [fitted(public, strength=strength, epochs=12)["0.weight"] for strength in (1.0, 1.0, 1000.0)]
     assert torch.equal(found[0], found[1])
-    assert not torch.allclose(found[0], found[2])
+    assert not torch.allclose(found[0], found[2], rtol=0.01, atol=0.01)
 
 
 def test_the_content_of_public_records_is_a_setting():
@@ -116,7 +116,7 @@ def test_the_content_of_public_records_is_a_setting():
     ("named", "says"),
     [
         ({"strength": -1.0}, "`strength` must lie between"),
-        ({"steps": 0}, "`steps` must be a whole number"),
+        ({"steps": 0}, "`steps` of adversarial_regularization must be a whole number"),
         ({"share": 1.0}, "`share` must lie between"),
         ({"lr": 0.0}, "`lr` must lie between"),
         ({"public": 3}, "must be a pair"),
@@ -150,7 +150,7 @@ def test_quantities_are_refused():
 def leak(defense) -> float:
     sides = records(1), records(2)
     target = train_model(recipe(), sides[0], defense=defense)
-    references = train_references(recipe(), *sides, count=8, defense=defense, like=target)
+    references = train_references(recipe(), *sides, count=4, defense=defense, like=target)
     [finding] = audit(target, *sides, references=references, attacks=[membership.lira]).findings
     return next(risk.value for risk in finding.risks if risk.name == "AUC")
 
