@@ -28,6 +28,9 @@ def records(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return x, (x[:, 0] + rng.normal(size=EACH) > 0).astype(np.int64)
 
 
+QUANTITIES = records(1)[0], records(1)[0][:, 0]
+
+
 def recipe() -> Recipe:
     return Recipe(architecture=nn.Linear(6, 2), epochs=4, batch_size=30, lr=0.05, precision="fp32")
 
@@ -152,7 +155,7 @@ def test_an_estimator_takes_defenses_that_answer_in_its_place(tmp_path: Path) ->
         ({"defenses": [Defense("bad", recipe=_refuse)]}, "no recipe is good enough"),
         ({"count": 3}, "`count` must be at least 4"),
         ({"limit": 1.0}, "`limit` must lie between 0 and 1"),
-        ({"members": (records(1)[0], records(1)[0][:, 0])}, "labels"),
+        ({"members": QUANTITIES, "non_members": QUANTITIES, "model": nn.Linear(6, 1)}, "labels must be classes; found"),
     ],
 )
 def test_what_cannot_be_tried_is_said_before_anything_is_trained(
@@ -173,6 +176,16 @@ def test_the_usual_grid_has_early_stopping_and_fits_the_recipe() -> None:
 def test_what_is_no_defense_is_refused() -> None:
     with pytest.raises(InputError, match="must be a `Defense`, found <function rounding"):
         entries.entries_of([defenses.rounding])
+
+
+def test_a_usual_defense_that_does_not_fit_the_recipe_is_left_out_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = given(None, defenses=[Defense("bad", recipe=_refuse)])
+    monkeypatch.setattr("ml_privacy_meter.defending.defend.usual", lambda train: named["defenses"])
+    planned = plan(**named | {"defenses": None})
+    assert planned.failed == {"bad": "no recipe is good enough."}
+    assert [entry.kind for entry in planned.entries] == ["none", "again", "model"]
 
 
 def test_names_leave_out_what_is_usual_and_records() -> None:

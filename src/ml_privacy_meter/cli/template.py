@@ -70,6 +70,9 @@ store = "$store"            # keeps what was read off the model; delete it when 
 
 # [gate]                            # limits; one that is exceeded makes the exit status 1 (docs/gate.md)
 # max = ["AUC<=0.6", "TPR@1%FPR<=5%"]
+
+# [defenses]                        # what `privacy-meter defend` tries, and what each costs (docs/defend.md)
+# early_stopping = { epochs = [5, 10] }
 """)
 
 

@@ -16,7 +16,7 @@ from ml_privacy_meter.defending.document import SCHEMA, document
 from ml_privacy_meter.defending.entries import NONE, Entry, entries_of, usual
 from ml_privacy_meter.defending.rows import rows_of
 from ml_privacy_meter.defending.terminal import summary, table
-from ml_privacy_meter.defending.trial import Bench, Trial, bench, planned, tried
+from ml_privacy_meter.defending.trial import Bench, Trial, bench, fitted, planned, tried
 from ml_privacy_meter.membership import Attack
 from ml_privacy_meter.records import as_records, scan
 from ml_privacy_meter.report import folder as folders
@@ -83,11 +83,13 @@ class Planned:
     Args:
         entries: the models that are attacked.
         plans: of reference models; defenses that answer for the same models share one.
+        failed: why a usual defense does not fit the recipe, by its name.
         limit: see `defend`.
     """
 
     entries: tuple[Entry, ...]
     plans: tuple[Plan, ...]
+    failed: dict[str, str]
     limit: float
     on: Bench = field(repr=False)
     aside: Store = field(repr=False)  # whose temporary folder lives as long as this does
@@ -116,7 +118,7 @@ class Planned:
         """
         trials, failed = _tried(self.entries, self.on)
         names = [f"{REPORTS}/{place:02}-{_file_name(trial.entry.name)}" for place, trial in enumerate(trials, 1)]
-        made = document(trials, failed, names, confidence=self.on.figures["confidence"], limit=self.limit)
+        made = document(trials, self.failed | failed, names, confidence=self.on.figures["confidence"], limit=self.limit)
         return Defended(made, tuple(trial.folder for trial in trials), self.aside)
 
 
@@ -217,12 +219,30 @@ def plan(
         store=aside.folder if store is None else Path(store),
         aside=aside.folder,
     )
-    plans = {plan.job.way.key or str(entry): plan for entry in entries for plan in [planned(entry, on)]}
-    return Planned(tuple(entries), tuple(plans.values()), limit, on, aside)
+    fitted(on.model, on)
+    plans, failed = _plans(entries, on, strict=defenses is not None)
+    kept = tuple(entry for entry in entries if entry.name not in failed)
+    return Planned(kept, tuple(plans.values()), failed, limit, on, aside)
 
 
 def _named(members: Any, non_members: Any) -> list[tuple[Any, str]]:
     return [(members, "members"), (non_members, "non-members")]
+
+
+def _plans(entries: Sequence[Entry], on: Bench, *, strict: bool) -> tuple[dict[str, Plan], dict[str, str]]:
+    """What is to be trained, by its key; and why a defense that nobody named does not fit the recipe."""
+    plans: dict[str, Plan] = {}
+    failed: dict[str, str] = {}
+    for entry in entries:
+        try:
+            plan = planned(entry, on)
+        except InputError as problem:
+            if strict or entry.defense is None:
+                raise
+            failed[entry.name] = str(problem)
+        else:
+            plans[plan.job.way.key or entry.name] = plan
+    return plans, failed
 
 
 def _tried(entries: Sequence[Entry], on: Bench) -> tuple[list[Trial], dict[str, str]]:

@@ -1,5 +1,6 @@
 """What is tried: the user's model, its recipe without a defense, and each defense of a grid."""
 
+import contextlib
 import inspect
 from collections import Counter
 from collections.abc import Sequence
@@ -93,7 +94,8 @@ def usual(train: Any) -> list[Defense]:
     for name in (name for name in USUAL if name in defenses.__all__):
         function = getattr(defenses, name)
         required = {p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty}
-        made += [function(**settings) for settings in USUAL[name] if required <= settings.keys()]
+        with contextlib.suppress(InputError):  # its package is not installed
+            made += [function(**settings) for settings in USUAL[name] if required <= settings.keys()]
     return [one for one in made if isinstance(train, Recipe) or not one.trains]
 
 

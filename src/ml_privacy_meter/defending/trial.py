@@ -102,18 +102,31 @@ def tried(entry: Entry, on: Bench) -> Trial:
         opened = train_model(on.train, on.members, seed=seed, **common)
         opened = replace(opened, kind=f"model that was trained here, with {entry.defense or 'no defense'}")
     references = train_references(**_of_references(entry, on))
-    inside, outside = on.members, on.non_members
-    asked = opened
-    if opened.inner is targets.as_saved:
-        asked, inside, outside = answered(opened, inside, outside)
-    target, inside, outside = targets.fit(asked, inside, outside)
-    _check_labels(inside)
+    target, inside, outside = fitted(opened, on)
     attacks = _attacks(target, inside, references, entry, on)
     name = _key(target.key, references, attacks, on)
     folder = _kept(name, on, partial(_audited, opened, references, attacks, on))
     pairs = zip(on.sides, (inside, outside), strict=True)
     right = {name: on.reader.signal(signals.correct, target, side).numpy() > 0.5 for name, side in pairs}
     return Trial(entry, read(folder), right, folder)
+
+
+def fitted(opened: targets.Opened, on: Bench) -> tuple[targets.Target, Records, Records]:
+    """The model set beside the members and the non-members.
+
+    Raises:
+        InputError: the model cannot be asked about them, or their labels are no classes.
+    """
+    inside, outside = on.members, on.non_members
+    if opened.inner is targets.as_saved:
+        opened, inside, outside = answered(opened, inside, outside)
+    target, inside, outside = targets.fit(opened, inside, outside)
+    if inside.labels.is_floating_point():
+        raise InputError(
+            "Defenses are compared by accuracy, and labels must be classes; found quantities. Audit each model, and set"
+            " the reports side by side with `privacy-meter compare`."
+        )
+    return target, inside, outside
 
 
 def _of_references(entry: Entry, on: Bench) -> dict[str, Any]:
@@ -168,14 +181,6 @@ def _sees(attack: Attack) -> str:
     """What an attack's docstring says it sees."""
     text = (attack.func if isinstance(attack, partial) else attack).__doc__ or ""
     return " ".join(text.partition("Sees: ")[2].partition("\n\n")[0].split())
-
-
-def _check_labels(side: Records) -> None:
-    if side.labels.is_floating_point():
-        raise InputError(
-            "Defenses are compared by accuracy, and labels must be classes; found quantities. Audit each model, and set"
-            " the reports side by side with `privacy-meter compare`."
-        )
 
 
 def _kept(name: str, on: Bench, made: Callable[[], Report]) -> Path:
