@@ -39,7 +39,7 @@ def trial(folder: Path, entry: Entry, *, leak: float, accuracy: float, **setting
     more = {"weights": not entry.wraps, "references": 4, "attacks": attacks, "records": 2 * HALF} | settings
     place = saved(folder / entry.name, leak=leak, **more)
     right = {"members": np.ones(HALF, bool), "non_members": np.arange(HALF) < round(accuracy * HALF)}
-    return Trial(entry, read(place), right, place)
+    return Trial(entry, read(place), right, place, (8.0, 1e-3) if entry.name == "dp" else None)
 
 
 def bare(folder: Path, *, leak: float = 1.5, accuracy: float = 0.8, **settings: Any) -> list[Trial]:

@@ -1,9 +1,11 @@
 """Defenses are tried from end to end, go on where they were, and say why one could not be tried."""
 
+import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -122,6 +124,18 @@ def test_a_killed_run_goes_on_and_trains_and_audits_nothing_twice(
     assert "“shorter”" in str(found)
 
 
+def _proves(recipe: Recipe, records: int) -> SimpleNamespace:
+    return SimpleNamespace(epsilon=float(recipe.epochs), delta=1 / records)
+
+
+def test_what_a_defense_proves_is_that_of_the_target(tmp_path: Path) -> None:
+    defense = Defense("proven", recipe=_shorter)
+    object.__setattr__(defense, "guarantee", _proves)
+    trained = plan(**given(tmp_path, defenses=[defense]))
+    assert trial._proven(trained.entries[-1], trained.on) == (4.0, 1 / EACH)
+    assert trial._proven(trained.entries[0], trained.on) is None
+
+
 def test_a_defense_that_fails_costs_no_other(tmp_path: Path) -> None:
     broken = Defense("broken", fit=_broken)
     found = pm.defend(**given(tmp_path, defenses=[broken]))
@@ -182,7 +196,8 @@ def test_a_usual_defense_that_does_not_fit_the_recipe_is_left_out_with_its_reaso
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     named = given(None, defenses=[Defense("bad", recipe=_refuse)])
-    monkeypatch.setattr("ml_privacy_meter.defending.defend.usual", lambda train: named["defenses"])
+    module = importlib.import_module("ml_privacy_meter.defending.defend")  # the room's own `defend` is the function
+    monkeypatch.setattr(module, "usual", lambda train: named["defenses"])
     planned = plan(**named | {"defenses": None})
     assert planned.failed == {"bad": "no recipe is good enough."}
     assert [entry.kind for entry in planned.entries] == ["none", "again", "model"]

@@ -27,7 +27,7 @@ def tried(folder: Path, **settings: Any) -> Document:
         [
             *bare(folder, **settings),
             trial(folder, trained("good"), leak=0.3, accuracy=0.79, **settings),
-            trial(folder, trained("dear"), leak=1.5, accuracy=0.4, **settings),
+            trial(folder, trained("dp"), leak=1.5, accuracy=0.4, **settings),
             trial(folder, wrapped("masked"), leak=0.0, accuracy=0.8, **settings),
         ],
         failed={"broken": "it broke."},
@@ -63,6 +63,7 @@ def test_the_page_says_what_came_of_it_by_which_rules_and_what_it_cannot_say(doc
             assert words.less_none(one["figure"], one["difference"]).replace("–", "") in reader.text
     assert words.WRAPPED in reader.text
     assert words.OWN in reader.text
+    assert "proven: epsilon 8 at delta 0.001" in reader.text
     assert "broken could not be tried it broke." in reader.text
     assert all(one["id"] in reader.text for one in document["exposed"])
     tags = [tag for tag, _ in reader.tags]

@@ -24,7 +24,7 @@ from ml_privacy_meter.training import (
 from ml_privacy_meter.types import Records
 
 SOURCES = {"train": str, "recipe": Mapping[str, Any], "outputs": str, "models": Sequence[str]}
-ELSEWHERE = ("seed", "store", "device", "like")  # what [run] and [model] say
+ELSEWHERE = ("seed", "store", "device", "like", "defense")  # what other sections say
 
 
 def allowed() -> dict[str, Any]:

@@ -156,25 +156,25 @@ def _model(trial: Trial) -> Document:
     return {
         "name": entry.name,
         "kind": entry.kind,
-        "defense": None if entry.defense is None else _defense(entry.defense),
+        "defense": None if entry.defense is None else _defense(entry.defense, trial.proven),
         "model": str(about.get("model") or ""),
         "void": leaks.voided(trial.audit),
     }
 
 
-def _defense(defense: Defense) -> Document:
+def _defense(defense: Defense, proven: tuple[float, float] | None) -> Document:
     settings = {
         key: value if isinstance(value, str | int | float | bool) else str(value)
         for key, value in defense.settings.items()
     }
-    epsilon = getattr(defense, "epsilon", settings.get("epsilon"))
     return {
         "name": defense.name,
         "settings": settings,
         "says": defense.says,
         "trains": defense.trains,
         "wraps": defense.wrap is not None,
-        "epsilon": float(epsilon) if isinstance(epsilon, int | float) else None,
+        "epsilon": proven and proven[0],
+        "delta": proven and proven[1],
     }
 
 

@@ -17,7 +17,7 @@ USUAL: dict[str, tuple[dict[str, Any], ...]] = {  # tried where none are named, 
     "l2": ({},),
     "relaxloss": ({"alpha": 0.5}, {"alpha": 1.0}),
     "clipping": ({},),
-    "dp_sgd": ({},),
+    "dp_sgd": ({"epsilon": 8.0},),
     "label_only": ({},),
     "rounding": ({"digits": 1},),
 }

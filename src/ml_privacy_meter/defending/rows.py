@@ -19,7 +19,7 @@ def _row(row: Document, document: Document) -> dict[str, Any]:
         "kind": row["kind"],
         "trains": bool(row["defense"] and row["defense"]["trains"]),
         "wraps": bool(row["defense"] and row["defense"]["wraps"]),
-        "epsilon": row["defense"] and row["defense"]["epsilon"],
+        **{name: row["defense"] and row["defense"][name] for name in ("epsilon", "delta")},
     }
     for side, name in (("non_members", "test_accuracy"), ("members", "train_accuracy")):
         made |= _ends(name, row["accuracy"][side])

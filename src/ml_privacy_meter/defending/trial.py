@@ -36,12 +36,14 @@ class Trial:
     Args:
         right: whether the model is right, of the "members" and of the "non_members", in their order.
         folder: its report.
+        proven: epsilon and delta of differential privacy, where the defense guarantees any.
     """
 
     entry: Entry
     audit: Audit
     right: Mapping[str, np.ndarray]
     folder: Path
+    proven: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,15 @@ def tried(entry: Entry, on: Bench) -> Trial:
     folder = _kept(name, on, partial(_audited, opened, references, attacks, on))
     pairs = zip(on.sides, (inside, outside), strict=True)
     right = {name: on.reader.signal(signals.correct, target, side).numpy() > 0.5 for name, side in pairs}
-    return Trial(entry, read(folder), right, folder)
+    return Trial(entry, read(folder), right, folder, _proven(entry, on))
+
+
+def _proven(entry: Entry, on: Bench) -> tuple[float, float] | None:
+    guarantee = getattr(entry.defense, "guarantee", None)
+    if guarantee is None:
+        return None
+    found = guarantee(on.train, len(on.members))
+    return (float(found.epsilon), float(found.delta)) if np.isfinite(found.epsilon) else None
 
 
 def fitted(opened: targets.Opened, on: Bench) -> tuple[targets.Target, Records, Records]:
