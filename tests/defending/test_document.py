@@ -130,6 +130,17 @@ def test_beside_a_void_audit_nothing_is_sure(tmp_path: Path) -> None:
     assert row(told(trials), "good")["verdict"]["says"] == "open"
 
 
+def test_what_might_be_luck_among_so_many_is_not_sure(tmp_path: Path) -> None:
+    document = told([*bare(tmp_path), trial(tmp_path, trained("near"), leak=1.4, accuracy=0.77)])
+    apart = leak(document, "near")["difference"]
+    assert apart["low"] < apart["high"] < 0 < apart["sure_high"]
+    near = row(document, "near")
+    assert near["verdict"]["says"] == "open"
+    assert near["accuracy_difference"]["high"] < 0 < near["accuracy_difference"]["sure_high"]
+    for one in (one["difference"] for each in document["rows"][1:] for one in each["leaks"]):
+        assert one["sure_low"] <= one["low"] <= one["value"] <= one["high"] <= one["sure_high"]
+
+
 def test_a_rate_is_shown_that_the_records_resolve(tmp_path: Path) -> None:
     few = trial(tmp_path, Entry("none", NONE), leak=1.0, accuracy=0.5, records=100)
     assert [line.figure for line in leaks.lines_of([few])] == ["AUC", "TPR@10%FPR"] * 2

@@ -16,6 +16,7 @@ from ml_privacy_meter.defending.verdicts import Rival, Verdict, verdicts
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.risk.intervals import Interval
 from ml_privacy_meter.training import Defense
 
 SCHEMA = "ml-privacy-meter/defenses"
@@ -47,6 +48,15 @@ class Levels:
     def sure(self) -> float:
         return 1 - (1 - self.alone) / max(self.differences, 1)
 
+    def surely(self, at: Apart) -> Interval:
+        """An interval of a difference that holds together with all others.
+
+        That at the level ``alone`` lies inside: of figures that rise and fall together, whose own intervals are lopsided
+        in another way at each level, the interval of the difference might else be the narrower one.
+        """
+        lows, highs = zip(at(self.alone), at(self.sure), strict=True)
+        return min(lows), max(highs)
+
 
 def document(
     trials: Sequence[Trial], failed: Mapping[str, str], folders: Sequence[str], *, confidence: float, limit: float
@@ -64,7 +74,7 @@ def document(
     apart = _apart(trials, found)
     costs = [leaks.accuracy_apart(trials[0].right["non_members"], one.right["non_members"]) for one in trials[1:]]
     levels = Levels(confidence, sum(map(len, found)) + 2 * len(trials), sum(map(len, apart.values())) + len(costs))
-    judged = _judged(trials, apart, costs, levels.sure)
+    judged = _judged(trials, apart, costs, levels)
     probabilities = [_probabilities(trials[0], trial) for trial in trials]
     followed = _most_exposed(probabilities[0], limit)
     rows = [
@@ -129,17 +139,17 @@ def _apart(trials: Sequence[Trial], found: Sequence[Leaks]) -> dict[Pair, dict[L
 
 
 def _judged(
-    trials: Sequence[Trial], apart: Mapping[Pair, Mapping[Line, Apart]], costs: Sequence[Apart], sure: float
+    trials: Sequence[Trial], apart: Mapping[Pair, Mapping[Line, Apart]], costs: Sequence[Apart], levels: Levels
 ) -> dict[str, Verdict]:
     names = [trial.entry.name for trial in trials]
     void = [leaks.voided(trial.audit) for trial in trials]
     signs: dict[tuple[str, str], dict[str, int]] = {}
-    known = {pair: {said(line): leaks.sign(at(sure)) for line, at in of.items()} for pair, of in apart.items()}
+    known = {pair: {said(line): leaks.sign(levels.surely(at)) for line, at in of.items()} for pair, of in apart.items()}
     for one, other in permutations(range(len(trials)), 2):
         turned = 1 if one < other else -1
         pair = {} if void[one] or void[other] else known[min(one, other), max(one, other)]
         signs[names[one], names[other]] = {line: turned * sign for line, sign in pair.items()}
-    dearer = [False, *(leaks.sign(at(sure)) < 0 for at in costs)]
+    dearer = [False, *(leaks.sign(levels.surely(at)) < 0 for at in costs)]
     rivals = [
         Rival(t.entry.name, t.entry.kind, t.entry.wraps, float(t.right["non_members"].mean()), cost)
         for t, cost in zip(trials, dearer, strict=True)
@@ -201,7 +211,7 @@ def _difference(
 
 
 def _ends(value: float, at: Apart, levels: Levels) -> Document:
-    (low, high), (sure_low, sure_high) = at(levels.alone), at(levels.sure)
+    (low, high), (sure_low, sure_high) = at(levels.alone), levels.surely(at)
     return {"value": value, "low": low, "high": high, "sure_low": sure_low, "sure_high": sure_high}
 
 
