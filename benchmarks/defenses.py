@@ -42,8 +42,13 @@ DEFENSES: dict[str, Callable[[], Defense] | None] = {
     "`relaxloss(alpha=0.5)`": partial(defenses.relaxloss, alpha=0.5),
     "`relaxloss(alpha=1.0)`": partial(defenses.relaxloss, alpha=1.0),
     "`early_stopping(epochs=8)`": partial(defenses.early_stopping, epochs=8),
+    "`rounding(digits=1)`": partial(defenses.rounding, digits=1),
+    "`top_k(k=1)`": partial(defenses.top_k, k=1),
+    "`label_only()`": defenses.label_only,
 }
 FIGURES = ("training accuracy", "test accuracy", "threshold AUC", "LiRA AUC", "LiRA TPR@1%FPR", "LiRA accuracy")
+FIGURES += ("LiRA AUC, by labels of near copies",)
+ATTACKS = (threshold, lira, partial(lira, signal=pm.signals.label_robustness))
 MISLABELLED = ("AUC, mislabelled", "TPR@1%FPR, mislabelled")
 
 
@@ -69,7 +74,7 @@ WORLDS = {"digits": (digits, 16, 5), "tafeng": (tafeng, 8, 3)}
 
 
 def played(world: World, defense: Defense | None, seed: int, count: int, store: Path | None) -> list[Tensor]:
-    """For each target and record: the score by loss, by LiRA, whether it is a member, whether it is told right."""
+    """For each target and record: scores by loss, LiRA, LiRA on labels; whether it is a member, and is told right."""
     x, y, _, recipe = world
     each = len(x) // 2
     sides = (x[:each], y[:each]), (x[each:], y[each:])
@@ -83,14 +88,14 @@ def played(world: World, defense: Defense | None, seed: int, count: int, store: 
     fitted = targets.fit(pool.models[0].open(), whole, whole)[1]
     inside = torch.cat([pool.members, pool.non_members])
     found = [
-        (game.play(threshold).score, game.play(lira).score, game.member, game.view.of_target(pm.signals.correct))
+        (*(game.play(attack).score for attack in ATTACKS), game.member, game.view.of_target(pm.signals.correct))
         for game in rehearsals(View(models[0], fitted, Reader(Store(store)), models, inside))
     ]
     return [torch.stack(part) for part in zip(*found, strict=True)]
 
 
 def figures(world: World, *settings: object) -> list[float]:
-    by_loss, by_lira, member, right = played(world, *settings)  # type: ignore[arg-type]
+    by_loss, by_lira, by_labels, member, right = played(world, *settings)  # type: ignore[arg-type]
     wrong = torch.from_numpy(world[1] != world[2])
     right = right.view(member.shape)
 
@@ -100,6 +105,7 @@ def figures(world: World, *settings: object) -> list[float]:
     of_all = scores(by_lira, slice(None))
     risks = [pm.risk.auc(scores(by_loss, slice(None))), pm.risk.auc(of_all)]
     risks += [pm.risk.tpr_at_fpr(of_all, fpr=0.01), pm.risk.balanced_accuracy(of_all)]
+    risks += [pm.risk.auc(scores(by_labels, slice(None)))]
     if wrong.any():
         risks += [pm.risk.auc(scores(by_lira, wrong)), pm.risk.tpr_at_fpr(scores(by_lira, wrong), fpr=0.01)]
     accuracy = [float(right[member & ~wrong].mean()), float(right[~member & ~wrong].mean())]
