@@ -51,8 +51,8 @@ class Levels:
     def surely(self, at: Apart) -> Interval:
         """An interval of a difference that holds together with all others.
 
-        That at the level ``alone`` lies inside: of figures that rise and fall together, whose own intervals are lopsided
-        in another way at each level, the interval of the difference might else be the narrower one.
+        That at the level ``alone`` lies inside: of figures that rise and fall together, whose own intervals are
+        lopsided in another way at each level, the interval of the difference might else be the narrower one.
         """
         lows, highs = zip(at(self.alone), at(self.sure), strict=True)
         return min(lows), max(highs)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ml_privacy_meter._checks import in_range
 from ml_privacy_meter._numbers import whole
+from ml_privacy_meter.defenses._public import Pair, public_pair
 from ml_privacy_meter.defenses.answers import SERVED
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.targets import Opened, fit, key
@@ -43,20 +44,17 @@ def memguard(*, public: tuple[Any, Any], budget: float = 1.0, steps: int = 100, 
     """
     in_range(0, 2 + 1e-9, budget=budget)
     whole(1, steps=steps, epochs=epochs)
-    x, y = (np.asarray(part) for part in public)
-    content = key.digest(x.tobytes(), str(x.dtype), str(x.shape), y.tobytes(), str(y.dtype))
-    settings = {"public": content[:12], "budget": budget, "steps": steps, "epochs": epochs}
+    others, content = public_pair(public, "memguard")
+    settings = {"public": content, "budget": budget, "steps": steps, "epochs": epochs}
     return Defense(
         "memguard",
         settings,
-        wrap=partial(_wrap, public=(x, y), budget=budget, steps=steps, epochs=epochs),
+        wrap=partial(_wrap, public=others, budget=budget, steps=steps, epochs=epochs),
         says=f"Probabilities move by {budget:g} at most on average, and mislead one attack network. {SERVED}",
     )
 
 
-def _wrap(
-    opened: Opened, x: Any, y: Any, seed: int, *, public: tuple[Any, Any], budget: float, steps: int, epochs: int
-) -> Opened:
+def _wrap(opened: Opened, x: Any, y: Any, seed: int, *, public: Pair, budget: float, steps: int, epochs: int) -> Opened:
     inside, outside = as_records((x, y), name="training records"), as_records(public, name="public records")
     target, inside, outside = fit(opened, inside, outside)
     target.eval()
