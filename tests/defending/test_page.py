@@ -63,6 +63,8 @@ def test_the_page_says_what_came_of_it_by_which_rules_and_what_it_cannot_say(doc
             assert words.less_none(one["figure"], one["difference"]).replace("–", "") in reader.text
     assert words.WRAPPED in reader.text
     assert words.OWN in reader.text
+    assert "“good” and “masked” by its answers alone." in reader.text
+    assert reader.text.count("as “none”: only answers change") == 2
     assert "proven: epsilon 8 at delta 0.001" in reader.text
     assert "broken could not be tried it broke." in reader.text
     assert all(one["id"] in reader.text for one in document["exposed"])

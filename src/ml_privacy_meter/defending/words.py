@@ -11,6 +11,7 @@ from ml_privacy_meter.report.document import Document
 
 SEES = {"outputs": "Who sees its answers", "weights": "Who has its weights"}
 MARKS = {NOT_WORTH: "✗ not worth its price", WORTH: "✓ surely leaks less", OPEN: "– open"}
+ALONE = " by its answers alone"
 LUCK = (
     "Each row is one training. Intervals speak of other records under these very models; they do not hold the luck of "
     "training. What that may be is shown by “none, trained again”: the same recipe with another seed. A difference no "
@@ -67,7 +68,8 @@ def less_none(name: str, difference: Document | None) -> str:
 
 def mark(row: Document) -> str:
     """The verdict in a word or two."""
-    return MARKS.get(row["verdict"]["says"], "yardstick")
+    said = MARKS.get(row["verdict"]["says"], "yardstick")
+    return said + ALONE if row["verdict"]["says"] == WORTH and row["defense"]["wraps"] else said
 
 
 def reasons(row: Document) -> list[str]:
@@ -110,7 +112,8 @@ def summary(document: Document) -> list[str]:
         (NOT_WORTH, "Not worth their price"),
         (OPEN, "Open, as neither is sure by the rules below"),
     ):
-        names = [f"“{row['name']}”" for row in tried if row["verdict"]["says"] == verdict]
+        found = [row for row in tried if row["verdict"]["says"] == verdict]
+        names = [f"“{row['name']}”{ALONE if mark(row).endswith(ALONE) else ''}" for row in found]
         said += [f"{what}: {words.listed(names)}."] if names else []
     more = [f"“{row['name']}”" for row in tried if row["verdict"]["more"]]
     said += [f"Surely leak more than no defense: {words.listed(more)}."] if more else []
