@@ -37,7 +37,7 @@ def memguard(*, public: tuple[Any, Any], budget: float = 1.0, steps: int = 100, 
     noise is added is drawn from what the answer contains, so that to ask again tells nothing.
 
     Args:
-        public: records and labels that the model was not trained on; a pair of arrays.
+        public: records and labels that the model was not trained on; a pair of arrays, as the module takes records.
         budget: the most that probabilities move on average, as the sum of absolute changes, in (0, 2].
         steps: of the search for noise.
         epochs: of the defender's network.
@@ -56,7 +56,7 @@ def memguard(*, public: tuple[Any, Any], budget: float = 1.0, steps: int = 100, 
 
 def _wrap(opened: Opened, x: Any, y: Any, seed: int, *, public: Pair, budget: float, steps: int, epochs: int) -> Opened:
     inside, outside = as_records((x, y), name="training records"), as_records(public, name="public records")
-    target, inside, outside = fit(opened, inside, outside)
+    target, inside, outside = fit(replace(opened, before=None), inside, outside)  # both come as the module takes them
     target.eval()
     with torch.no_grad():
         found = [
