@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
     "training": {"targets", "records", "types", "_checks", "_extras"},
-    "defenses": {"training", "targets", "records", "types", "_checks", "_extras"},
+    "defenses": {"guarantees", "training", "targets", "records", "types", "_checks", "_extras"},
     "beside": {"training", "targets", "signals", "types", "_checks"},
     "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "claims": {
         *("canaries", "training", "signals", "risk", "report", "targets", "records", "findings", "types", "_checks")
     },
-    "defending": {"audit", "case", "comparison", "defenses", *GAMES, *ROOMS},
+    "defending": {"audit", "case", "comparison", "defenses", "guarantees", *GAMES, *ROOMS},
     "monitoring": {"records", "report", "types", "_checks", "_extras"},
     "usage": {"case", *GAMES, "signals", "training"},
     "trackers": {"report", "_checks", "_extras"},

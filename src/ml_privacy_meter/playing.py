@@ -11,8 +11,9 @@ from ml_privacy_meter.findings import Finding, Risk
 from ml_privacy_meter.membership import Attack, MembershipGame, access, describe, weights_read
 from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, error, power, tpr_at_fpr
 from ml_privacy_meter.risk.records import Measure, by_group
-from ml_privacy_meter.types import Scores
+from ml_privacy_meter.types import Scores, marked
 
+OUTPUTS = "the target model's output for each record"
 WEIGHTS = "the target model's weights"
 
 
@@ -39,7 +40,7 @@ def play(
         text = (value.func if isinstance(value, partial) else value).__doc__
         if callable(value) and text:
             says += f" Here, {describe(value)}: {_docstring(text)[0]}"
-    sees = _by_weights(attack, sees)
+    sees = _by_weights(attack, _by_signal(attack, sees))
     name = describe(attack)
     try:
         scores = game.play(attack)
@@ -75,12 +76,18 @@ def measures_of(fpr: Sequence[float], confidence: float) -> list[Measure]:
     return measures + [partial(m, confidence=confidence) for m in (balanced_accuracy, advantage, power, error)]
 
 
+def _by_signal(attack: Attack, sees: str) -> str:
+    """What is seen by an attack on outputs whose signal says that it reads less of them."""
+    said = marked(attack.keywords.get("signal"), "sees", "") if isinstance(attack, partial) else ""
+    return sees.replace(OUTPUTS, said, 1) if said and sees.startswith(OUTPUTS) else sees
+
+
 def _by_weights(attack: Attack, sees: str) -> str:
     """What is seen by an attack on outputs that was given a signal, or another attack, that reads the weights."""
-    read, outputs = weights_read(attack), "the target model's output for each record"
+    read = weights_read(attack)
     if not read or access(attack) != "parameters" or sees.lower().startswith(WEIGHTS):
         return sees
-    rest = sees.removeprefix(outputs) if sees.startswith(outputs) else f", and what else it sees: {sees}"
+    rest = sees.removeprefix(OUTPUTS) if sees.startswith(OUTPUTS) else f", and what else it sees: {sees}"
     return f"{WEIGHTS}, of which {read} are read{rest}"
 
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -20,6 +19,7 @@ import ml_privacy_meter as pm
 from ml_privacy_meter import Defense, InputError, Recipe, defenses, membership
 from ml_privacy_meter.defending import entries, plan, trial
 from ml_privacy_meter.targets import Opened
+from ml_privacy_meter.training import PrivacySpent
 
 EACH = 60
 
@@ -124,16 +124,20 @@ def test_a_killed_run_goes_on_and_trains_and_audits_nothing_twice(
     assert "“shorter”" in str(found)
 
 
-def _proves(recipe: Recipe, records: int) -> SimpleNamespace:
-    return SimpleNamespace(epsilon=float(recipe.epochs), delta=1 / records)
+def _proves(recipe: Recipe, records: int) -> PrivacySpent:
+    return PrivacySpent(float(recipe.epochs), 1 / records, noise_multiplier=2.0, sample_rate=0.5, steps=8)
 
 
 def test_what_a_defense_proves_is_that_of_the_target(tmp_path: Path) -> None:
-    defense = Defense("proven", recipe=_shorter)
-    object.__setattr__(defense, "guarantee", _proves)
+    defense = Defense("proven", recipe=_shorter, guarantee=_proves)
     trained = plan(**given(tmp_path, defenses=[defense]))
     assert trial._proven(trained.entries[-1], trained.on) == (4.0, 1 / EACH)
     assert trial._proven(trained.entries[0], trained.on) is None
+    out = pm.defend(**given(tmp_path, defenses=[defense])).save(tmp_path / "out")
+    rows = json.loads((out / "defenses.json").read_text())["rows"]
+    said = [json.loads((out / row["report"] / "report.json").read_text()) for row in rows]
+    assert said[-1]["guarantee"]["says"].startswith("DP-SGD with noise multiplier 2, sample rate 0.5 and 8 steps")
+    assert said[0]["guarantee"] is None
 
 
 def test_a_defense_that_fails_costs_no_other(tmp_path: Path) -> None:
@@ -157,7 +161,7 @@ def test_an_estimator_takes_defenses_that_answer_in_its_place(tmp_path: Path) ->
     with pytest.raises(InputError, match="needs a `Recipe`"):
         pm.defend(**given(tmp_path, model=model, train=way))
     found = pm.defend(**given(tmp_path, model=model, train=way, defenses=None))
-    assert [row["name"] for row in found.document["rows"]][3:] == ["rounding(digits=1)"]
+    assert [row["name"] for row in found.document["rows"]][3:] == ["label_only", "rounding(digits=1)"]
 
 
 @pytest.mark.parametrize(

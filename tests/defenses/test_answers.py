@@ -9,6 +9,7 @@ from torch import nn
 
 from ml_privacy_meter import InputError, Recipe, audit, defenses, membership, signals, train_model, train_references
 from ml_privacy_meter.defenses.memguard import _guarded, _misleading, _trained
+from ml_privacy_meter.report import threats
 
 P = torch.tensor([[0.523, 0.301, 0.176], [0.04, 0.9, 0.06], [1 / 3, 1 / 3, 1 / 3]], dtype=torch.float64)
 
@@ -133,5 +134,7 @@ def test_an_audit_asks_about_near_copies_by_itself():
     recipe = Recipe(architecture=nn.Linear(2, 3), epochs=2)
     for defense, asked in ((None, False), (defenses.rounding(digits=1), True)):
         report = audit(train_model(recipe, inside, defense=defense), inside, outside)
-        names = {finding.attack for finding in report.findings}
-        assert ("threshold(signal=label_robustness)" in names) == asked
+        seen = {finding.attack: finding.sees for finding in report.findings}
+        assert ("threshold(signal=label_robustness)" in seen) == asked
+        if asked:
+            assert threats.level(seen["threshold(signal=label_robustness)"]) == threats.LABELS

@@ -32,9 +32,9 @@ def test_little_noise_is_found_for_much_risk_and_much_noise_for_little() -> None
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({}, "Give one of the two"),
-        ({"tpr": 0.1}, "Give one of the two"),
-        ({"tpr": 0.1, "fpr": 0.01, "advantage": 0.1}, "Give one of the two"),
+        ({}, "Give one of the three"),
+        ({"tpr": 0.1}, "Give one of the three"),
+        ({"tpr": 0.1, "fpr": 0.01, "advantage": 0.1}, "Give one of the three"),
         ({"tpr": 0.01, "fpr": 0.01}, "`tpr` must lie above `fpr`, found 0.01 and 0.01"),
         ({"advantage": 1.5}, "`advantage` must lie between 0 and 1, found 1.5"),
         ({"tpr": 2, "fpr": 0.01}, "`tpr` must lie between 0 and 1"),

@@ -1,7 +1,7 @@
 """One model of the grid: trained, its reference models beside it, and audited. What was finished is found again."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -9,9 +9,10 @@ from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 import ml_privacy_meter
-from ml_privacy_meter import membership, signals, targets
+from ml_privacy_meter import guarantees, membership, signals, targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.audit import audit, default_attacks, weights_of
 from ml_privacy_meter.case import answered
@@ -21,7 +22,7 @@ from ml_privacy_meter.membership import Attack, describe
 from ml_privacy_meter.report import Report, threats
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.targets import key
-from ml_privacy_meter.training import Plan, References, plan_references, train_model, train_references
+from ml_privacy_meter.training import Plan, PrivacySpent, References, plan_references, train_model, train_references
 from ml_privacy_meter.types import Records
 
 PACKAGE = "ml_privacy_meter"
@@ -107,18 +108,30 @@ def tried(entry: Entry, on: Bench) -> Trial:
     target, inside, outside = fitted(opened, on)
     attacks = _attacks(target, inside, references, entry, on)
     name = _key(target.key, references, attacks, on)
-    folder = _kept(name, on, partial(_audited, opened, references, attacks, on))
+    claim = _claim(entry, on)
+    folder = _kept(name, on, partial(_audited, opened, references, attacks, claim, on))
     pairs = zip(on.sides, (inside, outside), strict=True)
     right = {name: on.reader.signal(signals.correct, target, side).numpy() > 0.5 for name, side in pairs}
     return Trial(entry, read(folder), right, folder, _proven(entry, on))
 
 
 def _proven(entry: Entry, on: Bench) -> tuple[float, float] | None:
-    guarantee = getattr(entry.defense, "guarantee", None)
-    if guarantee is None:
+    found = _spent(entry, on)
+    return None if found is None else (found.epsilon, found.delta)
+
+
+def _spent(entry: Entry, on: Bench) -> PrivacySpent | None:
+    """What the defense guarantees of the entry's model, if anything."""
+    if entry.defense is None or entry.defense.guarantee is None:
         return None
-    found = guarantee(on.train, len(on.members))
-    return (float(found.epsilon), float(found.delta)) if np.isfinite(found.epsilon) else None
+    found = entry.defense.guarantee(on.train, len(on.members))
+    return found if np.isfinite(found.epsilon) else None
+
+
+def _claim(entry: Entry, on: Bench) -> guarantees.Guarantee | None:
+    """The same, for the audit to hold its figures against."""
+    found = _spent(entry, on)
+    return None if found is None else guarantees.dp_sgd(**{k: v for k, v in asdict(found).items() if k != "epsilon"})
 
 
 def fitted(opened: targets.Opened, on: Bench) -> tuple[targets.Target, Records, Records]:
@@ -153,7 +166,13 @@ def _of_references(entry: Entry, on: Bench) -> dict[str, Any]:
     }
 
 
-def _audited(opened: targets.Opened, references: References, attacks: Sequence[Attack], on: Bench) -> Report:
+def _audited(
+    opened: targets.Opened,
+    references: References,
+    attacks: Sequence[Attack],
+    claim: guarantees.Guarantee | None,
+    on: Bench,
+) -> Report:
     return audit(
         opened,
         on.members,
@@ -164,6 +183,7 @@ def _audited(opened: targets.Opened, references: References, attacks: Sequence[A
         device=on.device,
         batch_size=on.batch_size,
         store=on.store,
+        guarantee=claim,
         **on.figures,
     )
 
@@ -176,7 +196,9 @@ def _attacks(target: targets.Target, inside: Records, references: References, en
     if on.attacks is None:
         weights = weights_of(target, (), inside.x[slice(0, 2)], inside.labels[:2])
         offline = references.public is not None
-        found = [*default_attacks(inside.labels, references=len(references), offline=offline, weights=weights)]
+        hidden = on.labels_alone and isinstance(inside.x[slice(0, 1)], Tensor)
+        settings: dict[str, Any] = {"references": len(references), "offline": offline, "hidden": hidden}
+        found = [*default_attacks(inside.labels, weights=weights, **settings)]
     else:
         found = [one for one in on.attacks if not (entry.wraps and membership.access(one) == "parameters")]
     if not on.labels_alone:

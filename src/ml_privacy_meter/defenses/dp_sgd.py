@@ -12,7 +12,7 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.defenses import _accounting
 from ml_privacy_meter.defenses._clipped import clippable, fit_together
 from ml_privacy_meter.defenses._opacus import Private, check_apart, fit_alone, plain, private_module
-from ml_privacy_meter.training import Defense, Guarantee, Recipe
+from ml_privacy_meter.training import Defense, PrivacySpent, Recipe
 from ml_privacy_meter.training.fit import State, device_of, identity, ignore
 
 
@@ -82,14 +82,14 @@ def _positive(**named: float | None) -> None:
 
 def _guarantee(
     recipe: Recipe, records: int, *, noise_multiplier: float | None, epsilon: float | None, delta: float | None
-) -> Guarantee:
+) -> PrivacySpent:
     delta = delta or _accounting.default_delta(records)
     turns = math.ceil(records / recipe.batch_size)
     rate, steps = 1 / turns, turns * recipe.epochs
     if epsilon is not None:
         noise_multiplier = _accounting.noise_for(epsilon, rate, steps, delta)
     assert noise_multiplier is not None
-    return _accounting.guarantee(noise_multiplier, rate, steps, delta)
+    return _accounting.spent(noise_multiplier, rate, steps, delta)
 
 
 def _alone(module: nn.Module) -> bool:

@@ -12,7 +12,7 @@ from torch import Generator, Tensor, nn
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.defenses import _accounting
 from ml_privacy_meter.defenses._public import Pair, check_public, public_pair
-from ml_privacy_meter.training import Defense, Guarantee, Recipe
+from ml_privacy_meter.training import Defense, PrivacySpent, Recipe
 from ml_privacy_meter.training.fit import State, device_of, fit_models, identity, ignore
 
 AT_ONCE = 4096  # public records that a teacher is shown together
@@ -58,8 +58,8 @@ def votes(answers: Float[Tensor, "teachers records classes"]) -> Float[Tensor, "
     return nn.functional.one_hot(answers.argmax(2), answers.shape[2]).sum(0).float()
 
 
-def _guarantee(recipe: Recipe, records: int, *, asked: int, noise: float, delta: float | None) -> Guarantee:
-    return _accounting.guarantee(noise / math.sqrt(2), 1.0, asked, delta or _accounting.default_delta(records))
+def _guarantee(recipe: Recipe, records: int, *, asked: int, noise: float, delta: float | None) -> PrivacySpent:
+    return _accounting.spent(noise / math.sqrt(2), 1.0, asked, delta or _accounting.default_delta(records))
 
 
 def _fit(

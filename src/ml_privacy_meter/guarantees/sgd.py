@@ -15,6 +15,7 @@ from ml_privacy_meter.guarantees.guarantee import ADJACENCY, Guarantee, Rates
 
 PURPOSE = "What DP-SGD guarantees"
 LEAST, MOST = 0.25, 4096.0  # noise multipliers among which one is looked for
+FINE = 1e-4  # nats, of the grid on which losses are rounded up at a noise of 1
 STEP = 0.001  # of the noise multipliers that are handed out
 
 
@@ -65,19 +66,22 @@ def noise_for(
     tpr: float | None = None,
     fpr: float | None = None,
     advantage: float | None = None,
+    epsilon: float | None = None,
+    delta: float = 1e-5,
 ) -> float:
-    """Smallest noise multiplier of DP-SGD that keeps a risk down, rounded up to a thousandth.
+    """Smallest noise multiplier of DP-SGD that keeps a risk, or epsilon, down; rounded up to a thousandth.
 
     Args:
         sample_rate, steps: as of `dp_sgd`.
         tpr: the largest true positive rate that any attack may reach at the false positive rate ``fpr``.
         advantage: or the largest true positive rate less false positive rate, at whichever threshold.
+        epsilon: or epsilon at ``delta``, in nats.
 
     Raises:
-        InputError: neither or both are given, or no noise gives as little.
+        InputError: none or several are given, or no noise gives as little.
     """
-    _check_plan(sample_rate, steps, 1e-5)
-    risk = _risk(tpr, fpr, advantage)
+    _check_plan(sample_rate, steps, delta)
+    risk = _risk(tpr, fpr, advantage, epsilon, delta)
     with tqdm(desc="Trying noise multipliers", leave=False, disable=None, delay=1, bar_format="{desc}: {n}") as bar:
 
         @cache
@@ -90,7 +94,7 @@ def noise_for(
             low, high = high, 2 * high
             if high > MOST:
                 raise InputError(
-                    f"No noise multiplier up to {MOST:g} keeps the risk so low. Allow more, or train less."
+                    f"No noise multiplier up to {MOST:g} keeps what was asked for so low. Allow more, or train less."
                 )
         while low > LEAST and excess(low) <= 0:
             low, high = low / 2, low
@@ -101,8 +105,13 @@ def noise_for(
     return round(noise, 3)
 
 
-def _risk(tpr: float | None, fpr: float | None, advantage: float | None) -> Callable[[Guarantee], float]:
+def _risk(
+    tpr: float | None, fpr: float | None, advantage: float | None, epsilon: float | None, delta: float
+) -> Callable[[Guarantee], float]:
     """By how much a guarantee allows more than was asked for."""
+    if epsilon is not None and tpr is None and fpr is None and advantage is None:
+        in_range(0, inf, epsilon=epsilon)
+        return lambda guarantee: min(guarantee.epsilon(delta), 1e6) - epsilon
     if advantage is not None and tpr is None and fpr is None:
         in_range(0, 1, advantage=advantage)
         return lambda guarantee: guarantee.advantage() - advantage
@@ -114,7 +123,7 @@ def _risk(tpr: float | None, fpr: float | None, advantage: float | None) -> Call
                 "more."
             )
         return lambda guarantee: guarantee.tpr(fpr) - tpr
-    raise InputError("The risk to be kept down is either `tpr` at `fpr`, or `advantage`. Give one of the two.")
+    raise InputError("What is to be kept down is `tpr` at `fpr`, `advantage` or `epsilon`. Give one of the three.")
 
 
 def _check_plan(sample_rate: float, steps: int, delta: float) -> None:
@@ -129,11 +138,14 @@ def _check_plan(sample_rate: float, steps: int, delta: float) -> None:
 
 
 def _privacy_loss(noise: float, sample_rate: float, steps: int) -> Any:
-    """The distribution, never too favourable, whichever way the record is changed; coarser where there is much loss."""
+    """The distribution, never too favourable, whichever way the record is changed.
+
+    Losses shrink as the noise grows, and where there is little noise, a fine grid of them would fill the memory.
+    """
     made = extra("dp_accounting.pld.privacy_loss_distribution", "dp", PURPOSE).from_gaussian_mechanism(
         noise,
         sampling_prob=sample_rate,
-        value_discretization_interval=1e-4 if noise >= 0.5 else 1e-3,
+        value_discretization_interval=FINE / (noise if noise > 1 else noise**3),
         use_connect_dots=True,
         pessimistic_estimate=True,
     )

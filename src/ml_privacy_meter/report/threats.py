@@ -99,7 +99,7 @@ def level(sees: str) -> str | None:
     said = " ".join(sees.lower().split())
     if "of every point of each range in place of the record" in said:
         return QUERIES
-    if re.match(r"whether the target model's predicted label is the true one\.?$", said):
+    if re.match(r"whether the target model's predicted label is the true one(\.?$|, for many noisy copies)", said):
         return LABELS
     if re.match(r"the target model's weights(,|\.|$)", said):
         return _of_weights(said)

@@ -55,7 +55,9 @@ def label_robustness(
     return ((right + 0.5) / (copies - right + 0.5)).log()
 
 
-vars(label_robustness).update(sign=1)
+vars(label_robustness).update(
+    sign=1, sees="whether the target model's predicted label is the true one, for many noisy copies of each record"
+)
 
 
 def _at(scales: Sequence[float] | None, usual: Sequence[float], copy: int) -> float:

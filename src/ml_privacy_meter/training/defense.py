@@ -12,7 +12,7 @@ from ml_privacy_meter.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Guarantee:
+class PrivacySpent:
     """Differential privacy towards whoever has the trained model, for adding or taking away one training record.
 
     Args:
@@ -55,7 +55,7 @@ class Defense:
     alone: bool | Callable[[nn.Module], bool] = False
     wrap: Callable[[Opened, Any, Any, int], Opened] | None = None
     says: str = ""
-    guarantee: Callable[[Recipe, int], Guarantee] | None = None
+    guarantee: Callable[[Recipe, int], PrivacySpent] | None = None
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.settings.items())})"
