@@ -75,6 +75,6 @@ if __name__ == "__main__":
     decode(given.data / "cifar10_lossless10k.npz", given.folder)
     sets = ("--members", given.folder / "cifar10_train.npz", "--non-members", given.folder / "cifar10_test.npz")
     weights = given.data / "models" / "resnet20_cifar10_akamaster.safetensors"
-    model = ("--model", "examples.cifar10_resnet20:resnet20", "--weights", weights)
+    model = ("--model", "cifar10_resnet20:resnet20", "--weights", weights)
     meter = Path(sys.executable).with_name("privacy-meter")
     sys.exit(subprocess.call([meter, "audit", *model, *sets, "--out", given.folder / "resnet20"]))

@@ -98,7 +98,7 @@ def test_what_init_writes_runs_unchanged(desk: Desk, arguments: tuple[str, ...])
     assert {"out", "members", "non_members", "attacks", "figures", "run"} <= tomllib.loads(said.out).keys()
     others = [f"threshold(signal={name})" for name in ("modified_entropy", "entropy", "margin")]
     expected = ["threshold", "quantile"] if "regressor" in arguments[0] else ["threshold", *others, "gap", "quantile"]
-    norms = ["threshold(signal=gradient_norm)"] if arguments[0].endswith(".pt2") else []
+    norms = ["threshold(signal=gradient_norm)", "influence"] if arguments[0].endswith(".pt2") else []
     assert sorted(finding["attack"] for finding in report["findings"]) == sorted([*expected, *norms])
 
 
