@@ -80,7 +80,7 @@ def test_a_delta_without_an_epsilon_is_null_in_json(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (PLAN, "Give one of the two"),
+        (PLAN, "Give one of the three"),
         ((*PLAN, "--tpr", "0.01", "--fpr", "0.02"), "`tpr` must lie above `fpr`"),
         ((*PLAN, "--advantage", "0.1", "--delta", "2"), "`delta` must lie between 0 and 1"),
         (("--sample-rate", "64", "--steps", "10", "--advantage", "0.1"), "at most 1, found 64"),

@@ -3,12 +3,14 @@
 from ml_privacy_meter.comparison import words
 from ml_privacy_meter.report import charts, glossary
 from ml_privacy_meter.report import words as figure_words
+from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.html import bundle, embedded, template
 
 SIDES = {"non_members": "non-members", "members": "members"}
 
 
+@unchecked
 def page(document: Document) -> str:
     """The page, as HTML. Whatever a user wrote is shown as text."""
     drawn = _tradeoffs(document)

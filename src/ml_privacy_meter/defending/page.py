@@ -10,6 +10,7 @@ from ml_privacy_meter.defending.entries import DEFENSE
 from ml_privacy_meter.defending.verdicts import NOT_WORTH, WORTH
 from ml_privacy_meter.report import charts, glossary
 from ml_privacy_meter.report import words as figure_words
+from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.html import bundle, embedded, template
 
@@ -22,6 +23,7 @@ LOOKS = {  # of a point: its colour and its shape, so that nobody needs the colo
 }
 
 
+@unchecked
 def page(document: Document) -> str:
     """The page, as HTML. Whatever a user wrote is shown as text."""
     drawn = [_frontier(document, line) for line in document["about"]["lines"]]

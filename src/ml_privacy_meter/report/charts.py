@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
@@ -143,6 +144,10 @@ def tradeoff(points: Sequence[Document], x_title: str, y_title: str, *, shares: 
         halo = here.mark_text(**look, stroke="var(--paper)", strokeWidth=4)
         labels += [one.encode(x=x, y=y, text="name:N") for one in (halo, here.mark_text(**look))]
     return finish(alt.layer(joined, *labels, across, upright, dot), height=280)
+
+
+# Altair holds each part of a chart against its schema, which takes as long as all the rest of a page; tests do that.
+unchecked = debug_mode(False)
 
 
 def finish(chart: Any, height: Any) -> Spec:

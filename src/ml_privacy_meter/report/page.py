@@ -2,6 +2,7 @@
 
 from ml_privacy_meter.report import about, charts, claims, glossary, people, rocs, threats, weights, words
 from ml_privacy_meter.report.assessment import assessment
+from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.html import bundle, embedded, template
 from ml_privacy_meter.report.records import Packed
@@ -11,6 +12,7 @@ OPEN = 2  # attacks whose charts are all shown; of more, those of the strongest
 ROWS = 200  # of a table of groups; report.json holds them all
 
 
+@unchecked
 def page(document: Document, records: Packed | None = None, shown: Shown | None = None) -> str:
     """The page, as HTML, with a table of these records and the content of some. What users wrote is shown as text."""
     names = words.headline(document["findings"])

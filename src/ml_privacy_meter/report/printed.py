@@ -5,12 +5,14 @@ A block holds text and drawings only; how it looks is the template's business.
 
 from ml_privacy_meter.report import about, adversaries, blocks, charts, claims, glossary, rocs, words
 from ml_privacy_meter.report.blocks import WIDE, Block, Cell
+from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
 
 SIDE_BY_SIDE = 5  # figures that fit beside the name of an attack or group
 GROUPS = 20  # rows of a table; report.json holds them all
 
 
+@unchecked
 def printed(document: Document) -> list[Block]:
     """The whole report: what speaks against it first, then the verdict, then all that stands behind it."""
     found = document["findings"]
