@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.cluster import KMeans
 from torch import Tensor
 
 from ml_privacy_meter.membership.marks import sees_parameters
@@ -28,6 +27,8 @@ def gradient_clusters(view: View, *, gradients: Sequence[str | int] = ("all",)) 
     Args:
         gradients: one norm each: "all", "last", or a layer by its name or number.
     """
+    from sklearn.cluster import KMeans
+
     columns = [view.of_target(partial(log_gradient_norm, of=of)) for of in gradients]
     x = torch.stack(columns, 1).numpy()
     spread = x.std(0)

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -44,6 +43,8 @@ def quantile(
 
 def _expected(x: np.ndarray, y: np.ndarray, at: np.ndarray, level: float, seed: int) -> np.ndarray:
     """The ``level`` quantile of ``y`` that is expected at the features ``at``."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
     model = HistGradientBoostingRegressor(
         loss="quantile", quantile=level, max_iter=100, max_leaf_nodes=15, early_stopping=False, random_state=seed
     )

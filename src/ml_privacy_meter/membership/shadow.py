@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid
@@ -59,6 +58,8 @@ def shadow(view: View, *, seed: int = 0, most: int = 50_000, fewest: int = 200) 
 
 def _log_odds(x: np.ndarray, member: np.ndarray, at: np.ndarray, seed: int) -> np.ndarray:
     """Of membership, at the features ``at``, as learned from ``x``."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     model = HistGradientBoostingClassifier(
         max_iter=60, learning_rate=0.1, max_leaf_nodes=8, early_stopping=False, random_state=seed
     )

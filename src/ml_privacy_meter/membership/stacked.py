@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -150,6 +149,8 @@ def _mean_of_class(values: Float[Tensor, " records"], labels: Int[Tensor, " reco
 
 
 def _learned(x: Float[Tensor, "answers features"], y: Bool[Tensor, " answers"], seed: int) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     classifier = HistGradientBoostingClassifier(
         max_iter=150,
         learning_rate=0.06,

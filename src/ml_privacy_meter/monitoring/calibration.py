@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import pdist
-from sklearn.metrics import pairwise_distances_argmin
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.monitoring.logs import Log, Queries
@@ -128,6 +127,8 @@ def _worst(
 
 
 def _nearest(x: np.ndarray, others: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.metrics import pairwise_distances_argmin
+
     if others is None or not len(x):
         return np.full(len(x), np.nan), np.full(len(x), -1)
     which = pairwise_distances_argmin(x, others)

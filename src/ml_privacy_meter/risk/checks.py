@@ -6,12 +6,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from scipy.stats import chi2_contingency
-from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.feature_selection import SelectKBest, f_classif
-from sklearn.model_selection import train_test_split
-from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -31,6 +25,13 @@ def blind(features: Float[Tensor, "records features"], member: Bool[Tensor, " re
 
     Source: Das et al., Blind Baselines Beat Membership Inference Attacks for Foundation Models, 2024.
     """
+    from sklearn.decomposition import PCA
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.feature_selection import SelectKBest
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
     width = features.shape[1]
     seen = FunctionTransformer()
     if width > 64:
@@ -46,6 +47,8 @@ def blind(features: Float[Tensor, "records features"], member: Bool[Tensor, " re
 
 
 def _differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    from sklearn.feature_selection import f_classif
+
     varying = x.std(0) > 0
     strength = np.zeros(x.shape[1])
     strength[varying] = np.nan_to_num(f_classif(x[:, varying], y)[0], posinf=np.finfo(np.float64).max)

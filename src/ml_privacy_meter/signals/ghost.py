@@ -20,7 +20,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 KINDS = (nn.Linear, nn.modules.linear.NonDynamicallyQuantizableLinear, nn.Embedding, nn.LayerNorm, nn.GroupNorm)
-_BLOCK = 2**20  # numbers that a processor's cache holds; the pages of larger tensors come from the system each time
+_BLOCK = 2**19  # numbers that a processor's cache holds; the pages of larger tensors come from the system each time
 FACTORED = (*KINDS, nn.RMSNorm, *CONVOLUTIONS, *NORMS)
 
 
