@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "comparison": {"report", "risk", "findings", "types", "_checks"},
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
+    "traces": {"_checks"},
     "training": {"targets", "records", "types", "_checks", "_extras"},
     "defenses": {"guarantees", "training", "targets", "records", "types", "_checks", "_extras"},
     "beside": {"training", "targets", "signals", "types", "_checks"},
@@ -60,7 +61,7 @@ MAY_IMPORT = {
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
         *("attack", "audit", "canaries", "claims", "comparison"),
-        *("defending", "defenses", "guarantees", "monitoring", "trackers", "usage", "utils"),
+        *("defending", "defenses", "guarantees", "monitoring", "traces", "trackers", "usage", "utils"),
         *(GAMES | ROOMS),
     },
 }
@@ -76,6 +77,7 @@ PUBLIC = {
         "guarantees",
         "membership",
         "monitoring",
+        "traces",
         "risk",
         "signals",
         "trackers",

@@ -10,6 +10,7 @@ from ml_privacy_meter import (
     monitoring,
     risk,
     signals,
+    traces,
     trackers,
     utils,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "own_references",
     "risk",
     "signals",
+    "traces",
     "trackers",
     "train_model",
     "train_references",
