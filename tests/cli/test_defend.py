@@ -105,7 +105,7 @@ def test_a_run_file_becomes_a_folder_which_is_never_replaced(ready: Desk) -> Non
     file, place = ready.folder / "audit.toml", ready.folder / "defenses"
     planned = ready.run("defend", file, "--dry-run")
     assert planned.status == 0, planned.err
-    assert "Models that are trained and attacked: 4 (none, none, trained again, your model, rounding" in planned.out
+    assert "Models that are trained and attacked: 4 (none; none, trained again; your model; rounding" in planned.out
     assert "Reference models: 4, on disk already: 0" in planned.out
     assert "Training takes about 0:" in planned.out
     assert not place.exists()

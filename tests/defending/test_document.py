@@ -174,3 +174,12 @@ def test_rows_are_what_the_document_holds(found: Document) -> None:
     assert rows.loc["good", "outputs AUC"] == leak(found, "good")["value"]
     assert rows.loc["beaten", "beaten_by"] == "good"
     assert pd.isna(rows.loc["masked", "weights AUC attack"])
+
+
+def test_coarse_answers_are_no_warning_where_a_defense_makes_them_so(tmp_path: Path) -> None:
+    coarse = {"name": "Are the scores of lira varied?", "passed": False, "says": "No.", "voids": False}
+    trials = [*bare(tmp_path), trial(tmp_path, wrapped("masked"), leak=0.5, accuracy=0.8)]
+    for one in trials:
+        one.audit.document["checks"].append(dict(coarse))
+    (warning,) = [one for one in told(trials)["warnings"] if one["title"] == coarse["name"]]
+    assert warning["models"] == [one.entry.name for one in trials[:-1]]

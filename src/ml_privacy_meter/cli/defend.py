@@ -97,7 +97,7 @@ def arguments(settings: Mapping[str, Any], own: Mapping[str, Any], base: Path) -
 
 
 def _say(planned: defending.Planned) -> None:
-    names = ", ".join(entry.name for entry in planned.entries)
+    names = "; ".join(entry.name for entry in planned.entries)
     sys.stdout.write(
         f"Models that are trained and attacked: {len(planned.entries)} ({names})\n"
         f"Reference models: {planned.count}, on disk already: {planned.done}\n"

@@ -246,7 +246,7 @@ def _warnings(trials: Sequence[Trial]) -> list[Document]:
     found: dict[tuple[str, str, bool], list[str]] = {}
     for trial in trials:
         document: Any = trial.audit.document
-        failing = [check for check in words.failing(document) if check["name"] != COARSE]
+        failing = [check for check in words.failing(document) if not _meant(trial, check["name"])]
         said = [(check["name"], check["says"], check["voids"]) for check in failing]
         said += [
             (f"The attack {one['attack']} failed", one["failed"], False)
@@ -259,3 +259,8 @@ def _warnings(trials: Sequence[Trial]) -> list[Document]:
     return [
         {"title": title, "says": says, "voids": voids, "models": models} for (title, says, voids), models in ordered
     ]
+
+
+def _meant(trial: Trial, check: str) -> bool:
+    """Whether scores are coarse since answers are: of an attack on labels alone, of changed answers."""
+    return check == COARSE or (trial.entry.wraps and check.startswith("Are the scores of "))

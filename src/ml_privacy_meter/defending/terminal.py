@@ -1,5 +1,6 @@
 """The result as a table for the terminal."""
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,10 @@ def table(document: Document) -> Table:
     caption = [*map(Text, summary(document)), Text(words.corrected(document), "dim"), Text(words.LUCK, "dim")]
     made = Table(
         min_width=72,
+        box=box.SIMPLE_HEAD,  # without lines between columns, which would take the room of the longest name
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
         title=_warnings(document),
         title_justify="left",
         title_style="",
@@ -23,17 +28,20 @@ def table(document: Document) -> Table:
         caption_justify="left",
         caption_style="",
     )
-    made.add_column("model", overflow="fold")
+    names = [row["name"].replace("(", "\n(") for row in document["rows"]]
+    parts = [part for name in names for part in name.split("\n")]
+    made.add_column("model, verdict", overflow="fold", width=min(20, max(map(len, parts))))
     made.add_column("test accuracy", justify="right")
     lines = document["about"]["lines"]
     for line in lines:
-        made.add_column(f"{line['figure']}, by {BY[line['sees']]}", justify="right")
+        made.add_column(
+            f"{line['figure'].replace('%FPR', '% FPR')}, by {BY[line['sees']]}", justify="right", overflow="fold"
+        )
     made.add_column(f"records over {figure_words.stated('share', document['about']['limit'])}", justify="right")
-    made.add_column("verdict")
-    for row in document["rows"]:
+    for name, row in zip(names, document["rows"], strict=True):
         figures = [words.figure(line["figure"], words.leak(row, line)) for line in lines]
-        cells = [row["name"], words.figure("accuracy", row["accuracy"]["non_members"]), *figures]
-        cells += [f"{row['over_limit']:,}", words.mark(row)]
+        cells = [f"{name}\n{words.mark(row)}", words.figure("accuracy", row["accuracy"]["non_members"]), *figures]
+        cells.append(f"{row['over_limit']:,}")
         dim = "dim" if row["verdict"]["says"] == NOT_WORTH else ""
         made.add_row(*(Text(cell.replace(" [", "\n[")) for cell in cells), style=dim)
     return made
