@@ -16,7 +16,7 @@ demo: $(VENV)/.core
 	@$(BIN)/privacy-meter audit --model demo/short.pt2 --members demo/train.npz --non-members demo/test.npz --out demo/short --store demo/store
 
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 check: $(VENV)/.check
 	$(BIN)/ruff check src tests examples benchmarks docs/hooks.py
