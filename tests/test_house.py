@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "traces": {"_checks"},
     "training": {"targets", "records", "types", "_checks", "_extras"},
     "defenses": {"guarantees", "training", "targets", "records", "types", "_checks", "_extras"},
+    "federated": {"traces", "training", "guarantees", "targets", "records", "types", "_checks", "_extras"},
     "beside": {"training", "targets", "signals", "types", "_checks"},
     "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
@@ -61,7 +62,7 @@ MAY_IMPORT = {
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
         *("attack", "audit", "canaries", "claims", "comparison"),
-        *("defending", "defenses", "guarantees", "monitoring", "traces", "trackers", "usage", "utils"),
+        *("defending", "defenses", "federated", "guarantees", "monitoring", "traces", "trackers", "usage", "utils"),
         *(GAMES | ROOMS),
     },
 }
@@ -74,6 +75,7 @@ PUBLIC = {
         "open_model",
         "load_records",
         "as_records",
+        "federated",
         "guarantees",
         "membership",
         "monitoring",

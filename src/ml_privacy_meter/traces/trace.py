@@ -14,6 +14,7 @@ from ml_privacy_meter._checks import InputError
 Weights = Mapping[str, Tensor]
 
 EVERYONE = "everyone"  # the name of what all clients of a round have sent, averaged
+SAYS = "trace.json"
 FINAL = "final.safetensors"
 NAME = "round-{number:05d}.safetensors"
 
@@ -25,7 +26,7 @@ class Round:
     Args:
         number: of the round; the first is 0.
         file: where it lies.
-        shares: of each client that took part: its share in the average; they add up to 1.
+        shares: of each client that took part: its share in the average; they add up to 1. Empty: nobody took part.
         apart: the clients that were sent weights of their own.
         sees: "updates" of each client, "average" of all clients, or "snapshots" of the global weights alone.
         only: the clients whose updates are seen; None: all.
@@ -43,7 +44,7 @@ class Round:
         """Those whose updates are seen, `EVERYONE` for the average of all; in the order they came."""
         if self.sees == "updates":
             return tuple(name for name in self.shares if self.only is None or name in self.only)
-        return (EVERYONE,) if self.sees == "average" else ()
+        return (EVERYONE,) if self.sees == "average" and self.shares else ()
 
     def before(self) -> dict[str, Tensor]:
         """The global weights, and buffers, at the start of the round."""
@@ -88,19 +89,22 @@ class Trace:
     viewer: str = "the aggregator, who sees each update of each client"
 
     @staticmethod
-    def open(folder: str | Path) -> "Trace":
+    def open(folder: str | Path, *, some: bool = True) -> "Trace":
         """The trace that lies in the folder; of a training that was killed, the rounds that were finished.
+
+        Args:
+            some: whether there must be a finished round.
 
         Raises:
             InputError: there is none, or a file of it cannot be read.
         """
         folder = Path(folder)
         try:
-            says = json.loads((folder / "trace.json").read_text("utf-8"))
+            says = json.loads((folder / SAYS).read_text("utf-8"))
         except (OSError, ValueError) as problem:
             raise InputError(f"A trace is a folder with a trace.json, found {folder}: {problem}.") from problem
         rounds = [_round(file) for file in sorted(folder.glob("round-*.safetensors"))]
-        if not rounds:
+        if some and not rounds:
             raise InputError(f"A trace holds at least one round, found none in {folder}. Train first.")
         return Trace(folder, says, tuple(rounds))
 

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.traces.trace import FINAL, NAME, Trace, Weights
+from ml_privacy_meter.traces.trace import EVERYONE, FINAL, NAME, SAYS, Trace, Weights
 
 
 class TraceWriter:
@@ -16,18 +16,27 @@ class TraceWriter:
 
     Args:
         says: what is known of the training: "lr", "local_steps", "batch_size" and whatever else helps its reader.
+        goes_on: after the finished rounds of the same training, which says the same, where the folder holds some.
 
     Raises:
-        InputError: the folder holds something already.
+        InputError: the folder holds something else already.
     """
 
-    def __init__(self, folder: str | Path, says: Mapping[str, object] | None = None) -> None:
-        self.folder = Path(folder)
-        if self.folder.exists() and any(self.folder.iterdir()):
+    def __init__(self, folder: str | Path, says: Mapping[str, object] | None = None, *, goes_on: bool = False) -> None:
+        self.folder, self.rounds = Path(folder), 0
+        said, file = json.dumps(dict(says or {}), indent=1), self.folder / SAYS
+        if goes_on and file.exists():
+            if file.read_text("utf-8") != said:
+                raise InputError(f"The trace in {folder} is of another training, or of other settings. Name another.")
+            self.rounds = len(Trace.open(folder, some=False).rounds)
+            return
+        half = {f"{SAYS}.new"} if goes_on else set()
+        if self.folder.exists() and {file.name for file in self.folder.iterdir()} - half:
             raise InputError(f"A trace goes into an empty folder, found files in {folder}. Name another.")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (self.folder / "trace.json").write_text(json.dumps(dict(says or {}), indent=1), "utf-8")
-        self.rounds = 0
+        raw = self.folder / f"{SAYS}.new"
+        raw.write_text(said, "utf-8")
+        raw.replace(file)
 
     def add(
         self,
@@ -45,9 +54,11 @@ class TraceWriter:
             counts: by client: records that it trained on, by which updates are averaged; None: all count alike.
             sent: by client: the weights that it was sent, where these were not ``before``.
         """
-        strange = [name for name in updates if not name or "/" in name]
+        strange = [name for name in updates if not name or "/" in name or name == EVERYONE]
         if strange:
-            raise InputError(f"A client's name must have letters and no slash, found {strange[0]!r}.")
+            raise InputError(
+                f"A client's name must have letters and no slash, and not be `{EVERYONE}`, found {strange[0]!r}."
+            )
         counts, sent = counts or dict.fromkeys(updates, 1), sent or {}
         total = sum(counts[name] for name in updates)
         held = _flat("before", before)
