@@ -82,7 +82,7 @@ class Local:
         fit = self.fit or partial(fit_models, _at_once=sides(self.device) if self.device.type == "cpu" else 0)
         found = fit(
             replace(self.recipe, lr=lr, schedule="constant"),
-            lambda seed: self._with(own[seed]) if seed in own else copy.deepcopy(self.module),
+            partial(self._from, own),
             self.x,
             self.y,
             torch.stack([self._rows[name] for name in sent], dim=1),
@@ -92,6 +92,15 @@ class Local:
             progress=progress,
         )
         return {name: {n: value.cpu() for n, value in state.items()} for name, state in zip(sent, found, strict=True)}
+
+    def _from(self, own: Mapping[int, Weights], seed: int) -> nn.Module:
+        """The module that a client starts from, by the client's seed; by 0, one that is only looked at."""
+        if seed and seed not in own:
+            raise InputError(
+                "A `Defense` of clients must train each from the weights that it was sent, and this one trains others "
+                "beside them. Use one that trains a single model, such as `dp_sgd`."
+            )
+        return self._with(own[seed]) if seed else copy.deepcopy(self.module)
 
     @cached_property
     def _rows(self) -> dict[str, Tensor]:

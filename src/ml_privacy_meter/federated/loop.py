@@ -1,7 +1,7 @@
 """A federated training: weights go out, clients train from them, what they changed comes back; all of it is kept."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.federated.local import Local, State, prepared
-from ml_privacy_meter.federated.remedies import Kept, Remedy
+from ml_privacy_meter.federated.remedies import Remedy
+from ml_privacy_meter.federated.told import told
 from ml_privacy_meter.targets import key
 from ml_privacy_meter.traces import Round, Trace, TraceWriter, Weights
 from ml_privacy_meter.training import Defense, Recipe
@@ -39,7 +40,7 @@ def federate(
     local_epochs: int = 1,
     participation: float = 1.0,
     seed: int = 0,
-    remedies: Sequence[Remedy | Defense] = (),
+    remedies: Sequence[Any] = (),
     server: Server | None = None,
     participants: Mapping[str, Participant] | None = None,
     device: str = "auto",
@@ -79,8 +80,13 @@ def federate(
     if strange:
         raise InputError(f"Who is malicious must be one of `clients`, found `{strange[0]}`. Give it records, too.")
     plan = _Plan(local, given, rounds, participation, seed, server, participants or {})
-    writer = TraceWriter(to, _says(plan, defense), goes_on=True)
+    says = told(local, given, defense, rounds=rounds, participation=participation)
+    says |= {"active_server": server is not None, "malicious": sorted(plan.participants)}
+    own = (defense.key if defense else "", repr(says), str(seed), local.key)
+    writer = TraceWriter(to, says | {"key": key.digest(*own)}, goes_on=True)
     held = Trace.open(to, some=False)
+    if held.finished:
+        return held
     weights = _following(plan, held.rounds[-1]) if held.rounds else local.state()
     shape = "{l_bar}{bar}| {n:.1f}/{total} rounds [{elapsed}<{remaining}]"
     with tqdm(
@@ -191,8 +197,11 @@ def _changed(plan: _Plan, number: int, before: State, updates: Mapping[str, Weig
 
 
 def _following(plan: _Plan, last: Round) -> State:
-    """The global weights after a round that is on disk."""
-    return _changed(plan, last.number, last.before(), {name: last.update(name) for name in last.clients})
+    """The global weights after a round that is on disk, computed in the order that they would have been."""
+    names = plan.local.state()
+    before, updates = last.before(), {name: last.update(name) for name in last.clients}
+    kept = {name: {n: update[n] for n in names} for name, update in updates.items()}
+    return _changed(plan, last.number, {n: before[n] for n in names}, kept)
 
 
 def _less(after: Weights, before: Weights) -> State:
@@ -220,12 +229,14 @@ def _checked(given: Weights, like: State, who: str) -> State:
     return {name: given[name].detach().cpu().to(value.dtype).clone() for name, value in like.items()}
 
 
-def _sorted(remedies: Sequence[Remedy | Defense]) -> tuple[list[Remedy], Defense | None]:
+def _sorted(remedies: Sequence[Any]) -> tuple[list[Remedy], Defense | None]:
     given = [one for one in remedies if isinstance(one, Remedy)]
     defenses = [one for one in remedies if isinstance(one, Defense)]
     if len(given) + len(defenses) < len(remedies):
         strange = next(one for one in remedies if not isinstance(one, Remedy | Defense))
-        raise InputError(f"`remedies` are those of `federated` and a `Defense`, found {strange!r:.80}.")
+        raise InputError(
+            f"`remedies` are those of `federated` and a `Defense`, found {strange!r:.80}. Call it, if it is a function."
+        )
     if len(defenses) > 1 or sum(one.server is not None for one in given) > 1:
         raise InputError(
             f"At most one remedy may be a `Defense`, and one the server's, found {', '.join(map(str, remedies))}."
@@ -233,57 +244,6 @@ def _sorted(remedies: Sequence[Remedy | Defense]) -> tuple[list[Remedy], Defense
     if defenses and not defenses[0].trains:
         raise InputError(f"A `Defense` of clients must change how they train, found {defenses[0]}. Leave it out.")
     return given, defenses[0] if defenses else None
-
-
-def _says(plan: _Plan, defense: Defense | None) -> dict[str, Any]:
-    """What the trace tells of the training; not the seed, from which noise follows."""
-    local, recipe = plan.local, plan.local.recipe
-    names = ("optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "augment", "precision")
-    told = {name: getattr(recipe, name) for name in names}
-    given = [*plan.remedies, *([defense] if defense else [])]
-    said = {
-        **told,
-        "local_epochs": recipe.epochs,
-        "local_steps": max(map(local.steps, local.counts)),
-        "rounds": plan.rounds,
-        "participation": plan.participation,
-        "records": dict(local.counts),
-        "remedies": [str(one) for one in given],
-        "guarantees": [asdict(one) for one in _guaranteed(plan, defense)],
-        "active_server": plan.server is not None,
-        "malicious": sorted(plan.participants),
-    }
-    own = [defense.key if defense else "", str(plan.seed), repr(sorted(said.items())), local.key]
-    return said | {"key": key.digest(*own)}
-
-
-def _guaranteed(plan: _Plan, defense: Defense | None) -> list[Kept]:
-    found = [one.guarantee(plan.participation, plan.rounds) for one in plan.remedies if one.guarantee]
-    if defense and defense.guarantee:
-        found.append(_of_defense(plan, defense))
-    return found
-
-
-def _of_defense(plan: _Plan, defense: Defense) -> Kept:
-    """What a defense of clients guarantees over all rounds, to the client with the fewest records."""
-    assert defense.guarantee is not None
-    records, recipe = min(plan.local.counts.values()), plan.local.recipe
-    once = defense.guarantee(recipe, records)
-    spent = defense.guarantee(replace(recipe, epochs=recipe.epochs * plan.rounds), records)
-    if spent.noise_multiplier != once.noise_multiplier:
-        raise InputError(
-            f"A defense of clients trains anew in each round, so that its noise cannot follow from an epsilon of all "
-            f"rounds: found {defense}. Give `noise_multiplier` in place of `epsilon`."
-        )
-    return Kept(
-        "record",
-        "everybody, the server too",
-        spent.epsilon,
-        spent.delta,
-        spent.noise_multiplier,
-        spent.sample_rate,
-        spent.steps,
-    )
 
 
 def _moved(bar: tqdm, rounds: float) -> None:

@@ -209,5 +209,8 @@ def _pruned(update: Weights, generator: Generator, *, share: float) -> Change:
 
 
 def _kept(towards: str, noise: float, share: float, rounds: int, delta: float) -> Kept:
-    claim = guarantees.dp_sgd(noise_multiplier=noise, sample_rate=share, steps=rounds, delta=delta)
-    return Kept("client", towards, claim.epsilon(delta), delta, noise, share, rounds)
+    try:
+        epsilon = guarantees.dp_sgd(noise_multiplier=noise, sample_rate=share, steps=rounds, delta=delta).epsilon(delta)
+    except OverflowError:  # of next to no noise
+        epsilon = inf
+    return Kept("client", towards, epsilon, delta, noise, share, rounds)

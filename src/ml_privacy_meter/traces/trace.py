@@ -116,16 +116,20 @@ class Trace:
         """Those whose updates are seen in some round."""
         return tuple(dict.fromkeys(name for one in self.rounds for name in one.clients))
 
+    @property
+    def finished(self) -> bool:
+        """Whether the training went on to its end."""
+        return (self.folder / FINAL).exists()
+
     def final(self) -> dict[str, Tensor]:
         """The global weights after the last round.
 
         Raises:
             InputError: the training was killed before it ended.
         """
-        file = self.folder / FINAL
-        if not file.exists():
+        if not self.finished:
             raise InputError(f"The training in {self.folder} did not end: {FINAL} is missing. Run it again to its end.")
-        return _tensors(file, "before")
+        return _tensors(self.folder / FINAL, "before")
 
     def by_participant(self, client: str) -> "Trace":
         """The same, as a client saw it: the global weights of the rounds that it took part in, and its own updates."""
@@ -152,11 +156,9 @@ class Trace:
 def _round(file: Path) -> Round:
     try:
         with safe_open(file, "pt") as held:
-            said = held.metadata() or {}
-            return Round(
-                int(said["number"]), file, json.loads(said["shares"]), frozenset(json.loads(said.get("apart", "[]")))
-            )
-    except (OSError, SafetensorError, KeyError, ValueError) as problem:
+            said = json.loads((held.metadata() or {})["round"])
+            return Round(int(said["number"]), file, said["shares"], frozenset(said["apart"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as problem:
         raise InputError(f"Rounds must be as `TraceWriter` writes them, found {file}: {problem}.") from problem
 
 

@@ -67,11 +67,11 @@ class TraceWriter:
         for name, weights in sent.items():
             held |= _flat(f"sent/{name}", weights)
         said = {
-            "number": str(self.rounds),
-            "shares": json.dumps({name: counts[name] / total for name in updates}),
-            "apart": json.dumps(sorted(sent)),
+            "number": self.rounds,
+            "shares": {name: counts[name] / total for name in updates},
+            "apart": sorted(sent),
         }
-        self._write(NAME.format(number=self.rounds), held, said)
+        self._write(NAME.format(number=self.rounds), held, {"round": json.dumps(said)})  # in one: several have no order
         self.rounds += 1
 
     def finish(self, final: Weights) -> Trace:
