@@ -18,7 +18,7 @@ GAMES = {"membership"}
 OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
 WHITE_BOX = {"whitebox", "parts", "clusters"}  # a network must be read with what it is fed
 ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
-PREPARED = {"case", "beside", "defaults", "playing", "rehearsing", "table"}
+PREPARED = {"case", "beside", "defaults", "playing", "rehearsing", "rounds", "table"}
 MAY_IMPORT = {
     "_checks": set(),
     "_extras": {"_checks"},
@@ -38,12 +38,14 @@ MAY_IMPORT = {
     "defenses": {"guarantees", "training", "targets", "records", "types", "_checks", "_extras"},
     "federated": {"traces", "training", "guarantees", "targets", "records", "types", "_checks", "_extras"},
     "beside": {"training", "targets", "signals", "types", "_checks"},
-    "case": {"beside", "training", "signals", "risk", "targets", "records", "types", "_checks"},
+    "watched": {"beside", *GAMES, "signals", "targets", "traces", "findings", "types", "_checks"},
+    "rounds": {"watched", *GAMES, "signals", "risk", "findings", "types"},
+    "case": {*("beside", "training", "signals", "risk", "targets", "records", "traces", "watched", "types", "_checks")},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
     "defaults": {*GAMES, "signals"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
-    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees"},
+    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees", "traces"},
     "gate": {"report", "risk", "_checks"},
     "canaries": {"types", "_checks"},
     "claims": {
@@ -55,7 +57,7 @@ MAY_IMPORT = {
     "trackers": {"report", "_checks", "_extras"},
     "utils": {"records", "types", "_checks"},
     "cli": {
-        *("__version__", "audit", "canaries", "case", "claims"),
+        *("__version__", "audit", "canaries", "case", "claims", "traces"),
         *("comparison", "defending", "defenses", "gate", "guarantees", "monitoring", "trackers", "utils"),
         *(GAMES | ROOMS) - {"findings", "risk"},
     },

@@ -20,7 +20,7 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.case import Case, blind, prepare
 from ml_privacy_meter.defaults import default_attacks as default_attacks
 from ml_privacy_meter.defaults import weights_of as weights_of
-from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.findings import Calibration, Check, Finding
 from ml_privacy_meter.guarantees import Guarantee
 from ml_privacy_meter.membership import Attack, MembershipGame, View, access, describe
 from ml_privacy_meter.playing import measures_of, play
@@ -31,11 +31,13 @@ from ml_privacy_meter.risk.added import added
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.strongest import strongest
+from ml_privacy_meter.rounds import by_round
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.gradient_gap import cut_off, why_none
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
+from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
-from ml_privacy_meter.types import Batch, Scores
+from ml_privacy_meter.types import Batch, Scores, marked
 
 MOST_GROUPS = 1_000  # different values of a column to report on
 
@@ -46,6 +48,8 @@ def audit(
     non_members: Any,
     *,
     references: References | None = None,
+    trace: Trace | None = None,
+    snapshots: Sequence[Any] = (),
     attacks: Sequence[Attack] | None = None,
     fpr: Sequence[float] = (0.1, 0.01, 0.001),
     confidence: float = 0.95,
@@ -65,6 +69,8 @@ def audit(
             `load_records`, which takes more settings).
         non_members: records of the same source that it never saw.
         references: models trained like the target, see `train_references`: the strongest attacks need them.
+        trace: the federated training that ended with ``model``, as somebody watched it, see `traces.Trace`.
+        snapshots: ``model`` at earlier moments of its training, the oldest first: each as ``model``.
         attacks: functions of a `membership.View`; by default all that apply.
         fpr: the false positive rates at which true positive rates are reported, in (0, 1).
         confidence: of every interval.
@@ -83,7 +89,7 @@ def audit(
     check_shown(show_records)
     reader = Reader(Store(store), device=device, batch_size=batch_size)
     started = time.time()
-    case = prepare(model, members, non_members, references=references, seed=seed)
+    case = prepare(model, members, non_members, references=references, trace=trace, snapshots=snapshots, seed=seed)
     check_shown(show_records, case.features.x)
     game = MembershipGame(_view(case, reader), case.member)
     game.view.signals(signals.loss)  # asks every model; an error here is no attack's
@@ -92,9 +98,9 @@ def audit(
     attacks = _attacks(attacks, case)
     measures = measures_of(fpr, confidence)
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
-    differ = checks.shift(without_model, confidence=confidence).voids
-    played = partial(play, game, measures=measures, joint=joint, groups=groups, blind=without_model if differ else None)
-    findings = tuple(played(attack) for attack in _watched(attacks))
+    beaten = without_model if checks.shift(without_model, confidence=confidence).voids else None
+    shown: dict[str, Any] = {"groups": groups, "viewer": case.watched.viewer, "blind": beaten}
+    findings = tuple(play(game, attack, measures, joint=joint, **shown) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
     chosen = strongest(rehearsed.scores, headline := measures[: 1 + len(fpr)])  # AUC and the TPRs
     alone = measures_of(fpr, 1 - (1 - confidence) / len(headline))[: len(headline)]
@@ -104,9 +110,7 @@ def audit(
     probability = torch.tensor(records["membership_probability"].to_numpy())
     apart = learned_apart(findings, attacks)
     calibration = reliability(probability, case.member, judged=apart) if probability.isfinite().all() else None
-    found = _checks(case, game, findings, without_model, confidence, rehearsed)
-    if rehearsed.scores and calibration is not None:
-        found = (*found, checks.calibrated(calibration))
+    found = _checks(case, game, findings, without_model, confidence, rehearsed, calibration)
     findings, kept = guarantees.held(guarantee, findings, found, confidence=confidence)
     report = Report(
         findings=findings,
@@ -116,6 +120,7 @@ def audit(
         | _about_references(references, chosen, started),
         calibration=calibration,
         guarantee=None if guarantee is None else guarantees.claimed(guarantee),
+        by_round=by_round(case.watched, game, findings, confidence=confidence),
         **_of_weights(game, attacks, findings, rehearsed, fpr=fpr, confidence=confidence, groups=groups),
     )
     return report.showing(case.features.x, show_records, columns=case.features.columns)
@@ -138,7 +143,9 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
         models = case.beside.models
         reached = weights_of(case.target, models, *_few(case))
         hidden = case.target.answers_changed and isinstance(_few(case)[0], Tensor)
+        seen = [what for what in ("snapshots", "updates") if getattr(case.watched, what)]
         settings: dict[str, Any] = {"references": len(models), "offline": offline, "weights": reached, "hidden": hidden}
+        settings["watched"] = seen
         return default_attacks(case.everyone.labels, **settings)
     names = [describe(attack) for attack in attacks]
     if not names:
@@ -163,7 +170,9 @@ def _of_weights(
     **settings: Any,
 ) -> dict[str, Any]:
     """What attacks add that read the target's weights, and how long gradients by all weights are, if one read these."""
-    ran = [(found, attack) for found, attack in zip(findings, attacks, strict=True) if found.scores is not None]
+    named = zip(findings, attacks, strict=True)
+    # what an attack gains that watched the training is not due to the weights of the model
+    ran = [(f, attack) for f, attack in named if f.scores is not None and not marked(attack, "watches")]
     weights = {found.attack for found, attack in ran if access(attack) == "parameters"}
     scores = {found.attack: found.scores for found, _ in ran if found.scores is not None}
     norms = None
@@ -189,8 +198,9 @@ def _view(case: Case, reader: Reader) -> View:
         for records in (case.everyone, case.beside.public)
     )
     assert nameless is not None
-    beside = case.beside
-    return View(case.target, nameless, reader, beside.models, beside.inside, public, beside.public_inside)
+    beside, watched = case.beside, case.watched
+    seen: dict[str, Any] = {"snapshots": watched.snapshots, "updates": watched.updates, "client": case.asked}
+    return View(case.target, nameless, reader, beside.models, beside.inside, public, beside.public_inside, **seen)
 
 
 def _rehearsed(game: MembershipGame, attacks: Sequence[Attack], findings: Sequence[Finding]) -> Rehearsed:
@@ -220,6 +230,7 @@ def _checks(
     blind: Scores | None,
     confidence: float,
     rehearsed: Rehearsed,
+    calibration: Calibration | None,
 ) -> tuple[Check, ...]:
     labels = case.everyone.labels
     found = [checks.shift(blind, confidence=confidence)]
@@ -245,7 +256,9 @@ def _checks(
         if case.beside.public is not None:
             found.append(checks.public_apart(case.public, len(case.everyone)))
         found.append(rehearsed.check())
-    return tuple(found)
+    if rehearsed.scores and calibration is not None:
+        found.append(checks.calibrated(calibration))
+    return (*found, *case.watched.checks)
 
 
 def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Reference models set beside the target: fitted to the same records, and answering in the same columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -98,7 +98,8 @@ def set_beside(
     saved, names = opened.inner is targets.as_saved, _names(target, everyone, sides)
     models: list[Model] = []
     for number, model in enumerate(references.models):
-        key, load = _key(model, opened), partial(fitted, opened, target, model, sides, names=names, number=number)
+        called = f"Reference model {number} (the first is 0)"
+        key, load = _key(model, opened), partial(fitted, opened, target, model, sides, names=names, called=called)
         models.append(Later(key, load, only(features.x) if saved else None))
     public = references.public
     if public is not None:
@@ -108,6 +109,24 @@ def set_beside(
     return Beside(tuple(models), inside, public, references.public_inside)
 
 
+def earlier(
+    snapshots: Sequence[Any],
+    opened: targets.Opened,
+    target: targets.Target,
+    sides: tuple[Records, Records],
+    everyone: Records,
+) -> tuple[Later, ...]:
+    """The target at earlier moments of its training, each fitted to the records as it was. Arguments: `set_beside`."""
+    if snapshots and opened.inner is targets.as_saved:
+        raise InputError("Snapshots are asked about the records, and of the model only outputs were saved. Name it.")
+    names, found = _names(target, everyone, sides), []
+    for number, model in enumerate(snapshots):
+        called = f"Snapshot {number} (the first is 0)"
+        load = partial(fitted, opened, target, model, sides, names=names, called=called)
+        found.append(Later(_key(model, opened), load))
+    return tuple(found)
+
+
 def fitted(
     opened: targets.Opened,
     target: targets.Target,
@@ -115,18 +134,18 @@ def fitted(
     sides: tuple[Records, Records],
     *,
     names: tuple[str, ...] | None,
-    number: int,
+    called: str,
 ) -> targets.Target:
-    """A reference model, fitted to the records as the target was.
+    """A reference model, or a snapshot, fitted to the records as the target was.
 
     Args:
         names: of the target's columns in their order, as the labels have them.
-        number: of the model, for messages.
+        called: what messages call the model.
     """
     try:
         return _fitted(opened, target, model, sides, names)
     except InputError as problem:
-        raise InputError(f"Reference model {number} (the first is 0): {problem}") from problem
+        raise InputError(f"{called}: {problem}") from problem
 
 
 def _fitted(
@@ -137,7 +156,7 @@ def _fitted(
     names: tuple[str, ...] | None,
 ) -> targets.Target:
     ours = isinstance(model, Reference)
-    found = model.open(names) if ours else targets.open_model(model)
+    found = model.open(names) if ours else _opened(model)
     alike = isinstance(found.inner, nn.Module) and isinstance(opened.inner, nn.Module)
     found = replace(
         found,
@@ -183,8 +202,12 @@ def _key(model: Any, opened: targets.Opened) -> str:
     """Of all content that its answers hang on; empty where that cannot be known."""
     if isinstance(model, Reference):
         return model.key
-    key = targets.open_model(model).key
+    key = _opened(model).key
     return key if not key or opened.before is None else opened.before_key and digest(key, opened.before_key)
+
+
+def _opened(model: Any) -> targets.Opened:
+    return model if isinstance(model, targets.Opened) else targets.open_model(model)
 
 
 def _saved(

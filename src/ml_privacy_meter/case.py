@@ -1,6 +1,6 @@
 """A model and records that fit each other, and what can be said of the records without the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +12,13 @@ from torch import Tensor
 from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.beside import Beside, set_beside
+from ml_privacy_meter.beside import Beside, earlier, set_beside
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.signals.store import content_key
+from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Index, Records, Rows, Scores
+from ml_privacy_meter.watched import CLIENT, DEALT, Watched, dealt, watched
 
 BLIND_MOST = 5_000  # records of either set that the blind classifier sees
 BLIND_WIDTH = 4_096  # and numbers in each: of larger ones, every so manieth
@@ -34,6 +36,8 @@ class Case:
         pairs: ids of members and of the non-members that equal them.
         public: ids of members or non-members, and of the public records that equal them.
         beside: the reference models.
+        watched: what was seen of the target's training.
+        asked: of which client's training set each record is asked; None: of all together.
     """
 
     target: targets.Target
@@ -43,6 +47,8 @@ class Case:
     pairs: list[tuple[str, str]]
     public: list[tuple[str, str]]
     beside: Beside
+    watched: Watched
+    asked: np.ndarray | None = None
 
 
 class Mixed:
@@ -66,7 +72,16 @@ def mixed(records: Records, order: np.ndarray) -> Records:
     return replace(taken, x=Mixed(records.x, order), outputs=None, base=None, rows=None, key=key)
 
 
-def prepare(model: Any, members: Any, non_members: Any, *, references: Any = None, seed: int = 0) -> Case:
+def prepare(
+    model: Any,
+    members: Any,
+    non_members: Any,
+    *,
+    references: Any = None,
+    trace: Trace | None = None,
+    snapshots: Sequence[Any] = (),
+    seed: int = 0,
+) -> Case:
     """The model set beside the records, each looked through once. Errors as for `audit`."""
     if references is not None and not isinstance(references, References):
         raise InputError(
@@ -83,6 +98,7 @@ def prepare(model: Any, members: Any, non_members: Any, *, references: Any = Non
         there = records_room.scan(references.public, name="public records")
         public = [pair for side in sides for pair in _equal(side, there)]
     inside, outside = (side.records for side in sides)
+    outside = outside if trace is None else dealt(trace, inside, outside, seed)
     features = records_room.join(inside, outside)
     given = opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
     if opened.inner is targets.as_saved:
@@ -93,11 +109,13 @@ def prepare(model: Any, members: Any, non_members: Any, *, references: Any = Non
     member = torch.from_numpy(order < len(inside))
     features = mixed(replace(features, y=everyone.y), order)
     everyone = mixed(everyone, order)
-    beside = Beside()
+    beside, came = Beside(), (sides[0].records, sides[1].records)
     if references is not None:
-        came = (sides[0].records, sides[1].records)
         beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
-    return Case(target, everyone, features, member, pairs, public, beside)
+    seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
+    asked = None if trace is None else everyone.groups.get(CLIENT)
+    seen = seen if asked is None else replace(seen, checks=(*seen.checks, DEALT))
+    return Case(target, everyone, features, member, pairs, public, beside, seen, asked)
 
 
 def _equal(a: records_room.Scanned, b: records_room.Scanned) -> list[tuple[str, str]]:

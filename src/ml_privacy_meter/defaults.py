@@ -18,8 +18,11 @@ from ml_privacy_meter.membership import (
     lira,
     quantile,
     rmia,
+    snapshots,
     stacked,
     threshold,
+    update_cosine,
+    update_dot,
 )
 from ml_privacy_meter.signals import has_gradients
 from ml_privacy_meter.signals.reader import evaluating
@@ -29,7 +32,13 @@ LAST_NORM, LAST_GAP = (partial(of, of="last") for of in (signals.gradient_norm, 
 
 
 def default_attacks(
-    y: Tensor, *, references: int = 0, offline: bool = False, weights: Collection[str] = (), hidden: bool = False
+    y: Tensor,
+    *,
+    references: int = 0,
+    offline: bool = False,
+    weights: Collection[str] = (),
+    hidden: bool = False,
+    watched: Collection[str] = (),
 ) -> tuple[Attack, ...]:
     """The attacks that apply to labels of this kind, with so many reference models.
 
@@ -40,6 +49,7 @@ def default_attacks(
         offline: no reference model was trained on any of the records.
         weights: what can be read of them, see `weights_of`.
         hidden: what the model says is changed on its way out, so that labels of near copies may say more.
+        watched: what was seen of the training: "snapshots", "updates".
     """
     alone: tuple[Attack, ...] = (threshold, quantile)
     if not y.is_floating_point():
@@ -53,6 +63,8 @@ def default_attacks(
         alone = (*alone, partial(threshold, signal=LAST_NORM))
     if "linear" in weights:
         alone = (*alone, influence)
+    alone += (snapshots,) if "snapshots" in watched else ()
+    alone += (update_dot, update_cosine) if "updates" in watched else ()
     if not references:
         return alone
     beside: tuple[Attack, ...] = (difference, lira, rmia, bavaria)

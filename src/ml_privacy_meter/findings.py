@@ -183,6 +183,42 @@ class GradientNorms:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """How exposed the records were at one moment of the training.
+
+    Args:
+        number: of the round or snapshot, from 0; the model as it was audited comes last.
+        loss: AUC of minus the loss there.
+        update: AUC of how far what was changed next lowered the loss; None where that was not seen.
+        member, non_member: accuracy there (of quantities: the mean loss), on the members and on the others.
+    """
+
+    number: int
+    loss: Risk
+    update: Risk | None
+    member: float
+    non_member: float
+
+
+@dataclass(frozen=True)
+class ByRound:
+    """The risk at moments of the training, the oldest first.
+
+    Args:
+        unit: of what is counted: "round" or "snapshot".
+        viewer: who watched, in words.
+        quality: what ``member`` and ``non_member`` are: "accuracy" or "loss".
+        seen: how many moments were seen; where there are more than ``moments``, these are spread evenly over them.
+    """
+
+    unit: str
+    viewer: str
+    quality: str
+    seen: int
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
 class Claim:
     """A guarantee that is claimed for the training of the target.
 

@@ -25,6 +25,7 @@ def play(
     joint: Sequence[Measure] = (),
     groups: Mapping[str, np.ndarray] | None = None,
     blind: Scores | None = None,
+    viewer: str = "",
 ) -> Finding:
     """What the attack finds: its figures, in all and by group. An attack that fails is a finding that says so.
 
@@ -33,6 +34,7 @@ def play(
         joint: the same figures at a confidence that is shared out over all that the report holds.
         groups: columns, in the order of the game's records.
         blind: scores of an adversary without the model, where it beats chance: its figures are the baselines then.
+        viewer: who watched the target's training, in words.
     """
     documented = attack.func if isinstance(attack, partial) else attack
     says, sees = _docstring(documented.__doc__ or "", "Sees from outside: " * (access(attack) == "outputs"))
@@ -41,6 +43,8 @@ def play(
         if callable(value) and text:
             says += f" Here, {describe(value)}: {_docstring(text)[0]}"
     sees = _by_weights(attack, _by_signal(attack, sees))
+    if viewer and marked(attack, "watches"):
+        sees = f"{sees} Here that is {viewer}."
     name = describe(attack)
     try:
         scores = game.play(attack)
@@ -87,6 +91,8 @@ def _by_weights(attack: Attack, sees: str) -> str:
     read = weights_read(attack)
     if not read or access(attack) != "parameters" or sees.lower().startswith(WEIGHTS):
         return sees
+    if marked(attack, "watches"):
+        return f"{sees} Of the weights, {read} are read."
     rest = sees.removeprefix(OUTPUTS) if sees.startswith(OUTPUTS) else f", and what else it sees: {sees}"
     return f"{WEIGHTS}, of which {read} are read{rest}"
 

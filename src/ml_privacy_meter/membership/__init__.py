@@ -8,29 +8,25 @@ from ml_privacy_meter.membership.difference import difference
 from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
-from ml_privacy_meter.membership.marks import sees_parameters
+from ml_privacy_meter.membership.marks import needs_known, needs_population, sees_parameters
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
 from ml_privacy_meter.membership.ranges import range_membership
 from ml_privacy_meter.membership.rmia import rmia
 from ml_privacy_meter.membership.shadow import shadow
+from ml_privacy_meter.membership.snapshots import snapshots
 from ml_privacy_meter.membership.stacked import stacked
 from ml_privacy_meter.membership.threshold import gap, threshold
+from ml_privacy_meter.membership.updates import update_cosine, update_dot
 from ml_privacy_meter.membership.usage import Usage, dataset_usage
-from ml_privacy_meter.membership.view import (
-    Attack,
-    View,
-    gives_log_odds,
-    learns,
-    needs_known,
-    needs_population,
-    rehearsed_by,
-)
+from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, learns, rehearsed_by
+from ml_privacy_meter.membership.watching import Update, watches
 from ml_privacy_meter.membership.whitebox import whitebox, whitebox_by_references
 
 __all__ = [
     "Attack",
     "MembershipGame",
+    "Update",
     "Usage",
     "View",
     "access",
@@ -56,8 +52,12 @@ __all__ = [
     "rmia",
     "sees_parameters",
     "shadow",
+    "snapshots",
     "stacked",
     "threshold",
+    "update_cosine",
+    "update_dot",
+    "watches",
     "weights_read",
     "whitebox",
     "whitebox_by_references",

@@ -40,7 +40,8 @@ class MembershipGame:
         view, others = self.view, ~here if knows else ~here & ~self.member
         asked, taken = (view.records.take(rows.nonzero()[:, 0].numpy()) for rows in (here, others))
         inside, hidden = (None if of is None else of[here] for of in (view.inside, view.hidden))
-        part = replace(view, records=asked, inside=inside, hidden=hidden)
+        client = None if view.client is None else view.client[here.numpy()]
+        part = replace(view, records=asked, inside=inside, hidden=hidden, client=client)
         if knows:
             return replace(part, known=taken, known_member=self.member[others])
         return replace(part, population=taken, population_inside=None if view.inside is None else view.inside[others])
@@ -58,6 +59,7 @@ def rehearsals(view: View) -> Iterator[MembershipGame]:
         InputError: there are too few reference models for it, or the memberships in some tell those in another.
     """
     played = 0
+    view = replace(view, snapshots=(), updates=(), client=None)  # of the target: no reference model was watched
     if view.inside is None or not view.inside.any():
         if view.population is None or view.population_inside is None:
             raise InputError(_TOO_FEW.format(count=len(view.references)))

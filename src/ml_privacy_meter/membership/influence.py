@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError, in_range
-from ml_privacy_meter.membership.marks import sees_parameters
-from ml_privacy_meter.membership.view import View, learns, needs_population
+from ml_privacy_meter.membership.marks import needs_population, sees_parameters
+from ml_privacy_meter.membership.view import View, learns
 from ml_privacy_meter.signals.layers import trainable, uncompiled
 from ml_privacy_meter.types import Model, OutputSignal
 

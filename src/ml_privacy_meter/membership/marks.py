@@ -1,4 +1,4 @@
-"""Marks of what an attack or a signal reads of a model."""
+"""Marks of what an attack or a signal reads of a model, and of what else an attack is shown."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,3 +23,15 @@ def unless_empty(*settings: str) -> Callable[[Any], Any]:
         return attack
 
     return mark
+
+
+def needs_population(attack: Any) -> Any:
+    """Marks an attack that learns from records of which it knows that the target was not trained on them."""
+    attack.needs_population = True
+    return attack
+
+
+def needs_known(attack: Any) -> Any:
+    """Marks an attack that learns from records of which it knows whether the target was trained on them."""
+    attack.needs_known = True
+    return attack

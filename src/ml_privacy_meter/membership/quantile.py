@@ -6,7 +6,8 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ml_privacy_meter.membership.view import View, learns, needs_population
+from ml_privacy_meter.membership.marks import needs_population
+from ml_privacy_meter.membership.view import View, learns
 from ml_privacy_meter.signals.classifier import logit_gap, other_classes
 from ml_privacy_meter.types import Signal, sign_of
 

@@ -29,6 +29,9 @@ class View:
         population_inside: which of them trained which reference model; None: of none.
         hidden: ``hidden[i, j]``: what model j says of record i is not shown; None: all is.
         known: other records, of which it is known whether the target was trained on them: see ``known_member``.
+        snapshots: the target at earlier moments of its training, the oldest first.
+        updates: what was changed in its weights on the way, in order: each an `Update`.
+        client: an array: of each record, whose training set is asked about; None: that of all together.
     """
 
     target: Model
@@ -41,6 +44,9 @@ class View:
     hidden: Inside | None = None
     known: Records | None = None
     known_member: Bool[Tensor, " known"] | None = None
+    snapshots: tuple[Model, ...] = ()
+    updates: tuple[Any, ...] = ()
+    client: Any = None
 
     def signals(self, signal: Signal, queries: int = 1) -> Signals:
         """``signal`` of the records, under the target model and every reference model.
@@ -90,18 +96,6 @@ def shown(hidden: Inside) -> Int[Tensor, "records shown"]:
     """For each record as many of the models that are not hidden as every record has."""
     order = hidden.to(torch.uint8).argsort(dim=1, stable=True)
     return order[:, : int((~hidden).sum(1).min())]
-
-
-def needs_population(attack: Any) -> Any:
-    """Marks an attack that learns from records of which it knows that the target was not trained on them."""
-    attack.needs_population = True
-    return attack
-
-
-def needs_known(attack: Any) -> Any:
-    """Marks an attack that learns from records of which it knows whether the target was trained on them."""
-    attack.needs_known = True
-    return attack
 
 
 def learns(attack: Any) -> Any:

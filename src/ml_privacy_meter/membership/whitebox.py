@@ -10,10 +10,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.membership.marks import sees_parameters, unless_empty
+from ml_privacy_meter.membership.marks import needs_known, sees_parameters, unless_empty
 from ml_privacy_meter.membership.network import Outer, Part, fit_network
 from ml_privacy_meter.membership.parts import Exploited, Which
-from ml_privacy_meter.membership.view import View, learns, needs_known
+from ml_privacy_meter.membership.view import View, learns
 from ml_privacy_meter.types import Model, Reads, Records, Signal
 
 _NO_REFERENCES = (

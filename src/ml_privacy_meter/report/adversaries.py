@@ -1,6 +1,6 @@
 """What is printed of the adversaries: how many records they pick out, what they see, their curves in one chart."""
 
-from ml_privacy_meter.report import blocks, claims, rocs, threats, weights
+from ml_privacy_meter.report import blocks, claims, rocs, rounds, threats, weights
 from ml_privacy_meter.report.blocks import Block
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people as counted
@@ -67,3 +67,13 @@ def weights_read(document: Document) -> list[Block]:
         *([blocks.table(head, weights.rows(document), widths=(1, 2, 2))] if found else []),
         *([{"kind": "pictures", "pictures": pictures}] if pictures else []),
     ]
+
+
+def by_round(document: Document) -> list[Block]:
+    """How the risk went while the model was trained, where somebody watched."""
+    found = rounds.said(document)
+    if not found:
+        return []
+    pictures = [blocks.picture(spec, caption, caption) for _, spec, caption in rounds.pictures(document)]
+    table = blocks.table(rounds.head(document), rounds.rows(document), widths=(1, 2, 2, 1, 1))
+    return [blocks.heading(rounds.TITLE), *map(blocks.said, found), {"kind": "pictures", "pictures": pictures}, table]

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ml_privacy_meter.findings import (
     Added,
+    ByRound,
     Calibration,
     Carried,
     Check,
@@ -45,6 +46,7 @@ def document(
     added: Sequence[Added] = (),
     gradient_norms: GradientNorms | None = None,
     guarantee: Claim | None = None,
+    by_round: ByRound | None = None,
 ) -> Document:
     """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
     plain = _plain(about)
@@ -60,6 +62,7 @@ def document(
         "added": [_added(one) for one in added],
         "gradient_norms": None if gradient_norms is None else _plain(asdict(gradient_norms)),
         "guarantee": None if guarantee is None else _plain(asdict(guarantee)),
+        "by_round": None if by_round is None else _by_round(by_round),
         **{key: plain.get(key) or {} for key in ASIDE},
     }
 
@@ -141,6 +144,16 @@ def _added(one: Added) -> Document:
     said |= {"reached": [float(value) for value in one.reached]}
     keys = ("value", "low", "high", "surely", "trials")
     return said | {key: _plain(getattr(one.difference, key)) for key in keys} | {"at_most": float(one.at_most)}
+
+
+def _by_round(found: ByRound) -> Document:
+    moments = [
+        {"number": int(one.number), "loss": _risk(one.loss)}
+        | {"update": None if one.update is None else _risk(one.update)}
+        | {"member": _plain(one.member), "non_member": _plain(one.non_member)}
+        for one in found.moments
+    ]
+    return {key: getattr(found, key) for key in ("unit", "viewer", "quality", "seen")} | {"moments": moments}
 
 
 def _risk(risk: Risk, *, chosen: bool = False) -> Document:

@@ -1,6 +1,6 @@
 """The report as one page, which opens from disk and asks nothing of any network."""
 
-from ml_privacy_meter.report import about, charts, claims, glossary, people, rocs, threats, weights, words
+from ml_privacy_meter.report import about, charts, claims, glossary, people, rocs, rounds, threats, weights, words
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
@@ -20,9 +20,11 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
     together = _together(document)
     reliability = _reliability(document)
     read = _weights(document)
+    watched = _by_round(document)
     drawn = [
         *together["charts"],
         *read["charts"],
+        *watched["charts"],
         *(chart for section in sections for chart in section["charts"]),
         *reliability,
     ]
@@ -41,6 +43,7 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         claimed=claims.said(document),
         ceilings=claims.row(document, names),
         weights=read,
+        by_round=watched,
         people=people.people(document),
         played=threats.played(document),
         not_played=threats.not_played(document),
@@ -97,6 +100,18 @@ def _weights(document: Document) -> Document:
         "said": weights.said(document),
         "rows": weights.rows(document),
         "charts": [_chart(*one, one[2]) for one in weights.pictures(document["gradient_norms"])],
+    }
+
+
+def _by_round(document: Document) -> Document:
+    """How the risk went while the model was trained, where somebody watched."""
+    found = rounds.said(document)
+    return {
+        "title": rounds.TITLE,
+        "said": found,
+        "head": rounds.head(document) if found else [],
+        "rows": rounds.rows(document) if found else [],
+        "charts": [_chart(*one, one[2]) for one in rounds.pictures(document)],
     }
 
 

@@ -24,6 +24,7 @@ def printed(document: Document) -> list[Block]:
         *_compared(document),
         *adversaries.together(document),
         *adversaries.weights_read(document),
+        *adversaries.by_round(document),
         *_carried(document),
         *(block for one in found for block in _attack(one, document)),
         *_exposed(document),

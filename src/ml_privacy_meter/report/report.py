@@ -10,7 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.findings import Added, Calibration, Check, Claim, Finding, GradientNorms, Risk
+from ml_privacy_meter.findings import Added, ByRound, Calibration, Check, Claim, Finding, GradientNorms, Risk
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
@@ -42,6 +42,7 @@ class Report:
         added: for each figure, what it adds to see the model's weights; empty unless attacks of both kinds were played.
         gradient_norms: of members and of non-members, where an attack has read them.
         guarantee: what is claimed for the training, where something is.
+        by_round: how the risk went while the model was trained, where somebody watched.
 
     Raises:
         InputError: a column of the records is missing, or an attack's scores are not those of the records.
@@ -56,6 +57,7 @@ class Report:
     added: tuple[Added, ...] = ()
     gradient_norms: GradientNorms | None = None
     guarantee: Claim | None = None
+    by_round: ByRound | None = None
 
     def __post_init__(self) -> None:
         for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
@@ -147,6 +149,7 @@ class Report:
             self.added,
             self.gradient_norms,
             self.guarantee,
+            self.by_round,
         )
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from ml_privacy_meter.report.document import Document
 
 LABELS, OUTPUTS, POPULATION, REFERENCES, QUERIES = "labels", "outputs", "population", "references", "queries"
 KNOWN = "known"
+MOMENTS, UPDATES = "moments", "updates"
 WHOLE, WHOLE_POPULATION, WHOLE_REFERENCES, WHOLE_KNOWN = "whole", "whole+population", "whole+references", "whole+known"
 
 LEVELS = {
@@ -22,6 +23,8 @@ LEVELS = {
     WHOLE_POPULATION: "The whole model, and other records of the same kind",
     WHOLE_REFERENCES: "The whole model, and reference models trained like the audited one",
     WHOLE_KNOWN: "The whole model, and other records of which it is known whether they were trained on",
+    MOMENTS: "The model at several moments of its training",
+    UPDATES: "The model while it is trained, and what is changed in its weights",
 }
 WHITE = (WHOLE, WHOLE_POPULATION, WHOLE_REFERENCES, WHOLE_KNOWN)
 
@@ -29,6 +32,10 @@ WHITE = (WHOLE, WHOLE_POPULATION, WHOLE_REFERENCES, WHOLE_KNOWN)
 BEYOND = {
     "The whole model": "its weights, inner layers or gradients, as whoever downloads the model has them",
     "The model while it is trained": "checkpoints, or the updates of federated training",
+}
+WATCHED = {  # what is left to say where somebody watched the training
+    LEVELS[UPDATES]: "updates of federated training, of each client or of all together",
+    "The model while it is trained, and changes it": "servers or participants that send other weights than they should",
 }
 
 _WHETHER = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|trained)|known (non-)?members|membership"
@@ -75,10 +82,13 @@ def not_played(document: Document) -> list[tuple[str, str]]:
     why = {name: "the attacks that see this failed" if name in tried else "no attack was run" for name in LEVELS}
     white = found | tried if found & {*WHITE} else tried
     asked = [name for name in LEVELS if name not in WHITE or (white & {*WHITE} and name != WHOLE_POPULATION)]
-    asked = [name for name in asked if name != KNOWN or name in tried]
+    asked = [name for name in asked if name not in (KNOWN, MOMENTS, UPDATES) or name in tried]
     missing = [(LEVELS[name], why[name]) for name in asked if name not in found]
     whole, *others = BEYOND.items()
     missing += [] if white & {*WHITE} else [whole]
+    if found & {MOMENTS, UPDATES}:
+        updates, active = WATCHED.items()
+        others = [active] if (found | tried) & {UPDATES} else [updates, active]
     return missing + _last_layer_alone(document) + others
 
 
@@ -97,6 +107,10 @@ def _last_layer_alone(document: Document) -> list[tuple[str, str]]:
 def level(sees: str) -> str | None:
     """The level of an attack that ``sees`` this, None where its words are none that are known here."""
     said = " ".join(sees.lower().split())
+    if said.startswith("the weights that were sent out in each round of the target's training"):
+        return UPDATES
+    if said.startswith("the target model, and the same model at earlier moments of its training"):
+        return MOMENTS
     if "of every point of each range in place of the record" in said:
         return QUERIES
     if re.match(r"whether the target model's predicted label is the true one(\.?$|, for many noisy copies)", said):

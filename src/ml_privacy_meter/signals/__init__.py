@@ -18,9 +18,11 @@ from ml_privacy_meter.signals.label_robustness import label_robustness
 from ml_privacy_meter.signals.layers import layer, layers, trainable
 from ml_privacy_meter.signals.reader import Reader
 from ml_privacy_meter.signals.store import Store
+from ml_privacy_meter.signals.update import Moved, update_alignment
 from ml_privacy_meter.types import OutputSignal
 
 __all__ = [
+    "Moved",
     "OutputSignal",
     "Reader",
     "Store",
@@ -44,4 +46,5 @@ __all__ = [
     "other_classes",
     "trainable",
     "true_probability",
+    "update_alignment",
 ]

@@ -1,0 +1,46 @@
+"""How the risk went while the target was trained, moment by moment."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ml_privacy_meter import signals
+from ml_privacy_meter.findings import ByRound, Finding, Moment
+from ml_privacy_meter.membership import MembershipGame, threshold, update_dot
+from ml_privacy_meter.risk import auc
+from ml_privacy_meter.types import Model
+from ml_privacy_meter.watched import Watched
+
+MOST = 40  # moments in a report
+
+
+def by_round(
+    watched: Watched, game: MembershipGame, findings: Sequence[Finding], *, confidence: float = 0.95
+) -> ByRound | None:
+    """The AUC of the loss at each moment, of each moment's updates, and the accuracy; None where nobody watched.
+
+    Of more than 40 moments, 40 that are spread evenly, the first and the last among them. Updates are left out where
+    the attack `update_dot` was not played, or failed: its finding says why.
+    """
+    if not watched.moments:
+        return None
+    ran = {finding.attack for finding in findings if not finding.failed}
+    updates = watched.updates if update_dot.__name__ in ran else ()
+    points: list[tuple[int, Model]] = [(moment.number, moment.model) for moment in watched.moments]
+    points.append((watched.ends, game.view.target))
+    shown = np.unique(np.linspace(0, len(points) - 1, min(MOST, len(points))).round().astype(int))
+    quality = "loss" if game.view.records.labels.is_floating_point() else "accuracy"
+    moments = []
+    for number, model in (points[k] for k in shown):
+        here = tuple(update for update in updates if update.round == number)
+        view = replace(game.view, target=model, updates=here)
+        moments.append(_moment(MembershipGame(view, game.member), number, quality, confidence))
+    return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments))
+
+
+def _moment(game: MembershipGame, number: int, quality: str, confidence: float) -> Moment:
+    value = game.view.of_target(signals.loss if quality == "loss" else signals.correct)
+    means = (float(value[side].mean()) for side in (game.member, ~game.member))
+    update = auc(game.play(update_dot), confidence=confidence) if game.view.updates else None
+    return Moment(number, auc(game.play(threshold), confidence=confidence), update, *means)
