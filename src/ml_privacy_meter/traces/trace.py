@@ -106,7 +106,7 @@ class Trace:
         rounds = [_round(file) for file in sorted(folder.glob("round-*.safetensors"))]
         if some and not rounds:
             raise InputError(f"A trace holds at least one round, found none in {folder}. Train first.")
-        return Trace(folder, says, tuple(rounds))
+        return Trace(folder, says, tuple(rounds), str(says.get("viewer", Trace.viewer)))
 
     def __len__(self) -> int:
         return len(self.rounds)

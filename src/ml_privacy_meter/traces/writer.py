@@ -15,7 +15,8 @@ class TraceWriter:
     """Writes a trace into a folder that holds none yet.
 
     Args:
-        says: what is known of the training: "lr", "local_steps", "batch_size" and whatever else helps its reader.
+        says: what is known of the training: "lr", "local_steps", "batch_size" and whatever else helps its reader;
+            "viewer", in words, where another than the server keeps the trace.
         goes_on: after the finished rounds of the same training, which says the same, where the folder holds some.
 
     Raises:
@@ -43,7 +44,7 @@ class TraceWriter:
         before: Weights,
         updates: Mapping[str, Weights],
         *,
-        counts: Mapping[str, int] | None = None,
+        counts: Mapping[str, float] | None = None,
         sent: Mapping[str, Weights] | None = None,
     ) -> None:
         """Keeps one more round.
