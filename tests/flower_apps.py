@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     from flwr.serverapp import ServerApp
 
 START = {"0.weight": torch.zeros(2, 3), "0.steps": torch.tensor(5)}
+KINDS = {"0.steps": torch.int64}  # as a module would hold them
 Answer = Callable[[Any, Any], Any]
 
 
@@ -29,7 +30,8 @@ def answer(message: Any, weights: dict[str, torch.Tensor], **metrics: float) -> 
 def honest(message: Any, context: Any) -> Any:
     """Client k raises each weight by k + 1, and says that it has 10 (k + 1) records."""
     client = context.node_config["partition-id"]
-    weights = message.content["arrays"].to_torch_state_dict()
+    sent = message.content["arrays"].to_torch_state_dict()
+    weights = {name: value.to(KINDS.get(name, value.dtype)) for name, value in sent.items()}
     counts = {"num-examples": 10 * (client + 1), "partition-id": client}
     return answer(message, raised(weights, client + 1), **counts)
 

@@ -42,9 +42,21 @@ def test_what_went_out_and_what_came_back_is_kept(tmp_path):
         assert first(one.before()) == pytest.approx(number * mean)
         for client in range(3):
             assert one.update(str(client))[W] == pytest.approx(torch.full((2, 3), client + 1.0))
-            assert first(one.update(str(client)), "0.steps") == pytest.approx(client + 1)
+            assert one.update(str(client))["0.steps"].equal(torch.tensor(client + 1))
         assert first(trace.aggregated().rounds[number].update(EVERYONE)) == pytest.approx(mean)
     assert trace.final()[W].equal(result.arrays.to_torch_state_dict()[W])
+
+
+def test_counters_stay_whole_as_a_module_takes_them(tmp_path):
+    app = client_app(mods=[watching(to=tmp_path / "seen")])
+    result = run(traced(FedAvg(), to=tmp_path / "t"), app=app, rounds=2)
+    averaged = first(result.arrays.to_torch_state_dict(), "0.steps")
+    assert averaged % 1 > 0.1
+    for folder in ("t", "seen/0"):
+        trace = Trace.open(tmp_path / folder)
+        counters = [*(one.before()["0.steps"] for one in trace.rounds), trace.final()["0.steps"]]
+        assert [counter.tolist() for counter in counters] == [5, 7, int(averaged)]
+        assert {counter.dtype for counter in counters} == {torch.int64}
 
 
 def test_clients_stand_in_the_order_of_their_names(tmp_path):

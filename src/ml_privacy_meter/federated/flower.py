@@ -81,12 +81,14 @@ def watching(
         before = _weights(message.content, arrays, f"what client {client} was sent")
         reply = call_next(message, context)
         viewer = f"participant {client}, who sees the global models it was sent"
-        writer = _continued(context, Path(to) / client, {"viewer": viewer, **(says or {})})
+        writer, whole = _continued(context, Path(to) / client, {"viewer": viewer, **(says or {})})
         if kind == "evaluate":
-            writer.finish(before)
+            writer.finish(_cast(before, dict.fromkeys(whole, torch.int64)))
         elif not reply.has_error():
             got = _weights(reply.content, arrays, f"the reply of client {client}")
+            before = _cast(before, kinds := {key: value.dtype for key, value in got.items()})
             writer.add(before, {client: _change(before, got, client, changes)})
+            context.state[STATE]["whole"] = [key for key, kind in kinds.items() if not kind.is_floating_point]
         return reply
 
     return mod
@@ -104,6 +106,7 @@ class _Server:
         self._configure, self._aggregate = strategy.configure_train, strategy.aggregate_train
         self._start = strategy.start
         self.writer: TraceWriter | None = None
+        self.kinds: dict[str, torch.dtype] = {}
         self.before: dict[str, Tensor] = {}
         self.sent: dict[int, dict[str, Tensor]] = {}
         self.last: Any = None
@@ -113,16 +116,18 @@ class _Server:
             raise InputError(f"A traced strategy trains once, found {self.to} written. Trace a new one.")
         result = self._start(*given, **named)
         if self.writer is not None and self.last is not None:
-            self.writer.finish(_tensors(self.last))
+            self.writer.finish(_cast(_tensors(self.last), self.kinds))
         return result
 
     def configure_train(self, server_round: int, arrays: Any, config: Any, grid: Any) -> Iterable[Any]:
         messages = list(self._configure(server_round, arrays, config, grid))
-        self.before, self.sent = _tensors(arrays), {}
+        held = _tensors(arrays)
+        self.kinds = self.kinds or {key: value.dtype for key, value in held.items()}
+        self.before, self.sent = _cast(held, self.kinds), {}
         for message in messages:
             node = message.metadata.dst_node_id
             if not any(record is arrays for record in message.content.array_records.values()):
-                sent = _weights(message.content, self.arrays, f"what node {node} was sent")
+                sent = _cast(_weights(message.content, self.arrays, f"what node {node} was sent"), self.kinds)
                 if not _same(sent, self.before):
                     self.sent[node] = sent
         if self.writer is None:
@@ -177,13 +182,15 @@ def _setting(strategy: Any, key: str, otherwise: Any) -> Any:
     return getattr(strategy, key, otherwise)
 
 
-def _continued(context: Any, folder: Path, says: Mapping[str, object]) -> TraceWriter:
-    """The writer of a client's trace, which the client's own state remembers: its rounds may be in many processes."""
+def _continued(context: Any, folder: Path, says: Mapping[str, object]) -> tuple[TraceWriter, list[str]]:
+    """The writer of a client's trace, and which of its arrays hold whole numbers.
+
+    The client's own state remembers both, since its rounds may run in different processes.
+    """
     app = extra("flwr.app", "flower", "A trace of a Flower client")
     writer = TraceWriter(folder, says, goes_on=STATE in context.state)
-    context.state[STATE] = app.ConfigRecord({"trace": str(folder)})
     (folder / FINAL).unlink(missing_ok=True)  # what it was sent to evaluate before is no longer the last
-    return writer
+    return writer, context.state.setdefault(STATE, app.ConfigRecord({"whole": []}))["whole"]
 
 
 def _said(content: Any, key: str) -> Any:
@@ -203,6 +210,11 @@ def _weights(content: Any, key: str | None, what: str) -> dict[str, Tensor]:
 
 def _tensors(record: Any) -> dict[str, Tensor]:
     return {name: torch.from_numpy(value.numpy()) for name, value in record.items()}
+
+
+def _cast(weights: Weights, kinds: Mapping[str, torch.dtype]) -> dict[str, Tensor]:
+    """As a module takes them: Flower makes fractions of averaged counters, such as those of batch normalisation."""
+    return {name: value.to(kinds.get(name, value.dtype)) for name, value in weights.items()}
 
 
 def _same(one: Weights, other: Weights) -> bool:
