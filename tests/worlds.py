@@ -1,11 +1,14 @@
 """Worlds in which the truth is known: one that leaks by construction, one that cannot."""
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from ml_privacy_meter.membership import MembershipGame, View
-from ml_privacy_meter.signals import Reader, Store
+from ml_privacy_meter.membership import MembershipGame, Update, View
+from ml_privacy_meter.signals import Moved, Reader, Store
 from ml_privacy_meter.types import Records
 
 
@@ -51,11 +54,22 @@ def referenced(x: Tensor, y: Tensor, seed: int, models: int) -> tuple[tuple[torc
     return tuple(fitted), inside if models else None
 
 
+def watched(x: Tensor, y: Tensor) -> dict[str, Any]:
+    """What is seen of the training of `overfitted`: three earlier moments, and what changed from each to the next."""
+    models = [overfitted(x, y, steps) for steps in (5, 15, 30, 60)]
+    updates = []
+    for number, (before, after) in enumerate(pairwise(models)):
+        change = {"weight": (after.weight - before.weight).detach()}
+        updates.append(Update(Moved(before, change), before, lambda change=change: change, number))
+    return {"snapshots": tuple(models[:-1]), "updates": tuple(updates)}
+
+
 def leaky(seed: int = 0, models: int = 0) -> MembershipGame:
     """A model over-fitted on random labels: what it knows of a record, it knows because the record was a member."""
     x, y, member = draw(seed)
     references, inside = referenced(x, y, seed, models)
-    view = View(overfitted(x[member], y[member]), records(x, y), Reader(Store()), references, inside)
+    seen = watched(x[member], y[member])
+    view = View(overfitted(x[member], y[member]), records(x, y), Reader(Store()), references, inside, **seen)
     return MembershipGame(view, member)
 
 
@@ -67,7 +81,7 @@ def blank(seed: int = 0, models: int = 0) -> MembershipGame:
     x, y, member = draw(seed)
     elsewhere, labels, _ = draw(seed + 10_000)
     references, inside = referenced(x, y, seed, models)
-    view = View(
-        overfitted(elsewhere[: len(y) // 2], labels[: len(y) // 2]), records(x, y), Reader(Store()), references, inside
-    )
+    trained = elsewhere[: len(y) // 2], labels[: len(y) // 2]
+    seen = {} if models else watched(*trained)
+    view = View(overfitted(*trained), records(x, y), Reader(Store()), references, inside, **seen)
     return MembershipGame(view, member)

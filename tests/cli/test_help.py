@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def examples(command: tuple[str, ...]) -> list[str]:
 def lay_out(desk: Desk) -> None:
     """The files that the examples speak of."""
     desk.bring("model.pt2")
+    shutil.copy("model.pt2", "epoch5.pt2")
     desk.write("my_training.py", docs_files.TRAINING)
     rng = np.random.default_rng(0)
     for side in ("train", "test"):

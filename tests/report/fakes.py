@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from ml_privacy_meter import risk
-from ml_privacy_meter.findings import Check, Finding
+from ml_privacy_meter.findings import ByRound, Check, Finding, Moment, Risk
 from ml_privacy_meter.guarantees import Guarantee, claimed, held
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.risk.probability import cross_fitted
@@ -169,6 +169,18 @@ def claiming(report: Report, guarantee: Guarantee) -> Report:
     """The report of an audit to which this guarantee was declared."""
     found, kept = held(guarantee, report.findings, report.checks, confidence=0.95)
     return replace(report, findings=found, checks=(*report.checks, *kept), guarantee=claimed(guarantee))
+
+
+def watching(report: Report, *, rounds: int = 4, quality: str = "accuracy", updates: bool = True) -> Report:
+    """The report of an audit of a model whose training somebody watched: the risk rises with the rounds."""
+    moments = []
+    for number in range(rounds + 1):
+        auc = 0.5 + 0.3 * number / rounds
+        loss, update = (Risk("AUC", value, value - 0.05, value + 0.05, 0.5, 400) for value in (auc, auc + 0.1))
+        seen = update if updates and number < rounds else None
+        moments.append(Moment(number, loss, seen, 0.6 + number / 20, 0.5))
+    seen_by = "the aggregator, who sees each update of each client"
+    return replace(report, by_round=ByRound("round", seen_by, quality, rounds + 1, tuple(moments)))
 
 
 def scores(score: np.ndarray, truth: np.ndarray) -> Scores:

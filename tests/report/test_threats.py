@@ -7,7 +7,7 @@ import worlds
 from attacks import ATTACKS
 from report.fakes import BLANK, LEAKY, failed, fake
 
-from ml_privacy_meter.membership import describe, whitebox, whitebox_by_references
+from ml_privacy_meter.membership import describe, snapshots, update_dot, whitebox, whitebox_by_references
 from ml_privacy_meter.playing import _docstring, play
 from ml_privacy_meter.report import threats
 from ml_privacy_meter.types import marked
@@ -77,7 +77,7 @@ def test_what_was_not_played_is_named_also_where_its_attacks_failed() -> None:
 def test_nothing_is_played_where_all_failed() -> None:
     found = fake(100, attacks=(), also=(failed(),))._document
     assert threats.played(found) == []
-    asked = {*threats.LEVELS} - {*threats.WHITE, threats.KNOWN}
+    asked = {*threats.LEVELS} - {*threats.WHITE, threats.KNOWN, threats.MOMENTS, threats.UPDATES}
     assert len(threats.not_played(found)) == len(asked) + len(threats.BEYOND)
 
 
@@ -101,6 +101,19 @@ MORE = "The target model's weights, of which the gradients of all layers are rea
 )
 def test_what_sees_the_weights_has_a_level_of_its_own(said: str, level: str | None) -> None:
     assert threats.level(said) == level
+
+
+def test_whoever_watched_the_training_has_a_level_and_what_nobody_watched_is_named() -> None:
+    moments, updates = (_docstring(attack.__doc__)[1] for attack in (snapshots, update_dot))
+    trained, updated = "The model while it is trained", threats.LEVELS[threats.UPDATES]
+    changed = f"{trained}, and changes it"
+    assert {trained} == {says for says, _ in threats.not_played(document(OUTPUTS)) if says.startswith(trained)}
+    seen = {says for says, _ in threats.not_played(document(OUTPUTS, moments)) if says.startswith(trained)}
+    assert seen == {updated, changed}
+    seen = {says for says, _ in threats.not_played(document(OUTPUTS, updates)) if says.startswith(trained)}
+    assert seen == {changed}
+    found = threats.played(document(OUTPUTS, moments + " Here that is somebody.", updates))
+    assert [one["level"] for one in found] == [threats.OUTPUTS, threats.MOMENTS, threats.UPDATES]
 
 
 def test_the_whole_model_is_called_untested_only_where_it_was_not_tested() -> None:

@@ -66,6 +66,8 @@ def audit(
     size: options.Size = None,
     reference_count: options.ReferenceCount = None,
     reference_train: options.ReferenceTrain = None,
+    trace: options.TraceFolder = None,
+    view: options.Viewer = None,
     attacks: options.Attacks = None,
     fpr: options.Fpr = None,
     confidence: options.Confidence = None,

@@ -33,6 +33,10 @@ privacy-meter audit --model model.pt2 --members train.npz \\
 privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --out report --show-records 20
 """,
+    "A model over epochs: the last is audited, the others are earlier ones": """\
+privacy-meter audit --model epoch5.pt2 --model model.pt2 \\
+    --members train.npz --non-members test.npz --out report
+""",
     "Into TensorBoard, as epoch 10": """\
 privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --out report --tensorboard runs/model --step 10

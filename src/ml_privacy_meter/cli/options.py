@@ -50,11 +50,12 @@ _FILES = (
     "A .pt2, TorchScript, .skops, .onnx or .keras file, an http(s) address, or package.module:factory. "
     "None where the records hold saved outputs."
 )
+_SEVERAL = "Of several, the last is audited; the others are the same model earlier in its training, the oldest first."
 _KINDS = "What it answers in: logits, probabilities or values; seen from the first answers where not given."
 _TASKS = "What labels are: classes, labels (several at once) or regression; seen from them where not given."
 _CLASSES = 'The classes in the order of the outputs; "sorted": as the labels are sorted.'
 _M = "Model"
-Model = Annotated[str | None, _option(_M, "MODEL", _FILES)]
+Model = Annotated[list[str] | None, _option(_M, "MODEL ...", f"{_FILES} {_SEVERAL}", "--model")]
 Weights = Annotated[Path | None, _option(_M, "FILE", "For a factory: .safetensors, or a state dict in .pt.")]
 Outputs = Annotated[str | None, _option(_M, "KIND", _KINDS, complete=lambda: ("logits", "probabilities", "values"))]
 Task = Annotated[str | None, _option(_M, "TASK", _TASKS, complete=lambda: ("classes", "labels", "regression"))]
@@ -77,6 +78,19 @@ Probabilities = Annotated[
 ]
 Logits = Annotated[list[str] | None, _option(_R, "NAME ...", "The same, before the softmax.", "--logits")]
 Size = Annotated[tuple[int, int] | None, _option(_R, "HEIGHT WIDTH", "What images are brought to, in pixels.")]
+
+_F = "Federated training that was watched"
+TraceFolder = Annotated[Path | None, _option(_F, "FOLDER", "Its trace; the model is the final one.", "--trace")]
+Viewer = Annotated[
+    str | None,
+    _option(
+        _F,
+        "VIEW",
+        "By whom: aggregator (where not given), server-averages, participant:NAME or outsider.",
+        "--view",
+        complete=lambda: ("aggregator", "server-averages", "participant:", "outsider"),
+    ),
+]
 
 _A = "Attacks and figures"
 Attacks = Annotated[

@@ -87,7 +87,9 @@ def _address(text: str) -> str:
 
 def _files(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     named = [(name, settings.get(name, {}).get("path")) for name in ("model", "members", "non_members")]
-    return [*named, ("weights", settings.get("model", {}).get("weights"))]
+    model = settings.get("model", {})
+    earlier = ((f"snapshot {number}", path) for number, path in enumerate(model.get("snapshots", ())))
+    return [*named, ("weights", model.get("weights")), *earlier]
 
 
 def _hash(path: Any, base: Path) -> str | None:

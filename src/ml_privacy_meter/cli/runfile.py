@@ -2,8 +2,6 @@
 
 import importlib
 import inspect
-import os
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +20,8 @@ from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
 from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
+from ml_privacy_meter.cli.variables import expanded
+from ml_privacy_meter.cli.watching import SNAPSHOTS, TRACE, models_of, trace_of, watched_from
 from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
@@ -44,7 +44,7 @@ def read(file: Path, *, expand: bool = True) -> dict[str, Any]:
         )
     try:
         settings: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-        settings = _expanded(settings) if expand else settings
+        settings = expanded(settings) if expand else settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise InputError(f"The run file must be TOML, `{file}` is not: {problem}.") from problem
     return settings
@@ -66,7 +66,8 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
         **({"references": references} if references else {}),
         **those(["out", "assessment", "show_records"]),
         **({"pdf": True} if given.get("pdf") else {}),
-        "model": ({"path": given["model"]} if given.get("model") else {}) | model,
+        "model": models_of(given) | model,
+        **trace_of(given),
         "members": {"path": str(given["members"]), **columns},
         "non_members": {"path": str(given["non_members"]), **columns},
         "attacks": {name: {} for name in given.get("attacks") or ()},
@@ -112,6 +113,7 @@ def audit_from(
             store=store,
             show_records=show_records,
             guarantee=claimed(settings),
+            **watched_from(settings, base),
             **run,
             **settings.get("figures", {}),
         )
@@ -167,7 +169,7 @@ def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targ
     """The model (where none is named, its stand-in for saved outputs), the members and the non-members."""
     members, non_members = (_load(settings[side], base, side) for side in ("members", "non_members"))
     given = dict(settings.get("model", {}))
-    path = given.pop("path", None)
+    path, _ = given.pop("path", None), given.pop("snapshots", None)
     if path is None:
         return targets.open_model(None, **given), members, non_members
     if path.startswith(("http://", "https://")):
@@ -185,7 +187,8 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     of_records = path | settings_of(records.load)
     of_audit = settings_of(audit)
     sections: dict[str, dict[str, Any]] = {
-        "model": path | settings_of(targets.open_model),
+        "model": path | SNAPSHOTS | settings_of(targets.open_model),
+        "trace": TRACE,
         "members": of_records,
         "non_members": of_records,
         "references": allowed(),
@@ -277,20 +280,6 @@ def _signals() -> list[str]:
 
 
 _WITHOUT_SETTINGS = (signals.inputs, signals.gradient_norm, signals.log_gradient_norm, signals.gradient_gap)
-
-
-def _expanded(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _expanded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_expanded(part) for part in value]
-    return re.sub(r"\$\{(\w+)\}", _variable, value) if isinstance(value, str) else value
-
-
-def _variable(match: re.Match[str]) -> str:
-    if match[1] not in os.environ:
-        raise InputError(f"The run file uses the environment variable `{match[1]}`, which is not set. Set it.")
-    return os.environ[match[1]]
 
 
 def keywords(function: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:

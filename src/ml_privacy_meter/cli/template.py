@@ -31,6 +31,7 @@ $model_settings
 # task = "classes"                  # what the labels are: "classes", "labels" (several at once), "regression"
 # classes = ["cat", "dog"]          # names of its classes in the order of its outputs
 # preprocess = "my_module:function" # applied to each batch before the model
+# snapshots = ["epoch5.pt2"]        # the model earlier in its training, the oldest first (docs/federated-membership.md)
 
 [members]                           # records that it was trained on
 # Detected: $members
@@ -47,6 +48,10 @@ $non_members_settings
 # train = "my_training:train"       # train(x, y, seed) -> model, of any framework
 # or, for a PyTorch module, in place of `train`; "like-target" starts the target's own architecture anew
 # recipe = { architecture = "like-target", optimizer = "adam", lr = 1e-3, epochs = 50, batch_size = 128 }
+
+# [trace]                           # of the federated training that ended with this model
+# path = "trace"
+# view = "aggregator"               # who watched: or server-averages, participant:NAME, outsider
 
 [attacks]                           # each line is an attack and its settings; leave all out for these defaults
 $attacks

@@ -1,0 +1,297 @@
+"""An audit of a model whose training was watched: by a trace, or by the models of some epochs."""
+
+import copy
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import worlds
+from torch import nn
+from traces import fakes
+
+import ml_privacy_meter as pm
+from ml_privacy_meter import rounds, watched
+from ml_privacy_meter.case import prepare
+from ml_privacy_meter.membership import snapshots, threshold, update_dot
+from ml_privacy_meter.report.document import dump
+
+ALL = [threshold, snapshots, update_dot]
+CLIENTS = ("client-0", "client-1")
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """A model, its trace, its members with their clients, and others."""
+    sides, model = fakes.clients(2), fakes.mlp()
+    trace = fakes.fedavg(model, sides, tmp_path_factory.mktemp("trace") / "t")
+    x, y = (torch.cat([sides[name][k] for name in CLIENTS]) for k in (0, 1))
+    others = fakes.clients(2, seed=1)
+    members = pm.Records(x, y, np.arange(80).astype(str), {"client": np.repeat(CLIENTS, 40)})
+    return model, trace, members, tuple(torch.cat([others[name][k] for name in CLIENTS]) for k in (0, 1))
+
+
+@pytest.fixture(scope="module")
+def report(training):
+    model, trace, members, others = training
+    return pm.audit(model, members, others, trace=trace)
+
+
+def test_a_trace_leaks_more_than_the_model_alone(report):
+    """The attacks join those by default, and their risk is told by client."""
+    assert {"snapshots", "update_dot", "update_cosine"} < set(report.risks)
+    assert not report.failed
+    assert report.risks["update_dot"]["AUC"].low > 0.6
+    (finding,) = (one for one in report.findings if one.attack == "update_dot")
+    by_client = {group.value: group for group in finding.groups if group.column == "client"}
+    assert {name: (group.members, group.non_members) for name, group in by_client.items()} == {
+        "client-0": (40, 40),
+        "client-1": (40, 40),
+    }
+    assert finding.sees.endswith("Here that is the aggregator, who sees each update of each client.")
+    assert all(check.passed for check in report.checks)
+
+
+def test_what_watching_gains_is_not_put_down_to_the_weights_of_the_model(report):
+    assert report.added
+    assert {one.weights for one in report.added} | {one.outputs for one in report.added} < set(report.risks) - {
+        "snapshots",
+        "update_dot",
+        "update_cosine",
+    }
+
+
+def test_the_risk_is_told_round_by_round(report, training):
+    found = report.by_round
+    assert [one.number for one in found.moments] == list(range(7))
+    assert (found.unit, found.seen, found.quality) == ("round", 7, "accuracy")
+    assert found.moments[-1].loss.value == report.risks["threshold"]["AUC"].value
+    assert found.moments[-1].update is None
+    assert found.moments[-1].member == report.about["member_accuracy"]
+    model, trace, members, others = training
+    early = copy.deepcopy(model)
+    early.load_state_dict(trace.rounds[2].before())
+    alone = pm.audit(early, members, others, attacks=[threshold])
+    assert found.moments[2].loss.value == pytest.approx(alone.risks["threshold"]["AUC"].value, abs=1e-6)
+    assert found.moments[2].member == alone.about["member_accuracy"]
+
+
+def test_more_moments_than_a_report_holds_are_spread_evenly(training, monkeypatch):
+    monkeypatch.setattr(rounds, "MOST", 3)
+    model, trace, members, others = training
+    found = pm.audit(model, members, others, trace=trace, attacks=ALL).by_round
+    assert ([one.number for one in found.moments], found.seen) == ([0, 3, 6], 7)
+
+
+def test_two_audits_of_one_trace_give_one_report(training, report):
+    model, trace, members, others = training
+    again = pm.audit(model, members, others, trace=trace)
+    one, other = (json.loads(dump(found._document)) | {"times": {}} for found in (report, again))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("view", "numbers", "clients"),
+    [
+        (lambda trace: trace, range(6), {"client-0", "client-1"}),
+        (lambda trace: trace.aggregated(), range(6), {"everyone"}),
+        (lambda trace: trace.by_participant("client-1"), range(6), {""}),
+        (lambda trace: trace.by_outsider(2), (0, 2, 4), {""}),
+    ],
+    ids=["aggregator", "secure aggregation", "participant", "outsider"],
+)
+def test_each_viewer_sees_what_it_saw_and_no_more(training, view, numbers, clients):
+    """Who is sent the weights again and again knows what changed in them, but not by whom."""
+    model, trace, members, others = training
+    seen = view(trace)
+    case = prepare(model, members, others, trace=seen)
+    assert [moment.number for moment in case.watched.moments] == list(numbers)
+    assert {update.client for update in case.watched.updates} == clients
+    found = pm.audit(model, members, others, trace=seen, attacks=ALL)
+    assert not found.failed
+    assert found.by_round.viewer == seen.viewer
+    assert found.by_round.moments[-1].number == 6
+
+
+def test_what_changed_between_snapshots_is_what_the_clients_changed_on_average(training):
+    model, trace, members, others = training
+    average, difference = (
+        prepare(model, members, others, trace=seen).watched.updates
+        for seen in (trace.aggregated(), trace.by_outsider())
+    )
+    for one, other in zip(average, difference, strict=True):
+        for name, value in one.change().items():
+            torch.testing.assert_close(other.change()[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_rounds_and_clients_have_keys_of_their_own_and_of_content(training, tmp_path):
+    model, trace, members, others = training
+    seen = prepare(model, members, others, trace=trace).watched
+    keys = [update.model.key for update in seen.updates] + [moment.key for moment in seen.moments]
+    assert len(set(keys)) == len(keys) == 12 + 6
+    again = fakes.fedavg(fakes.mlp(), fakes.clients(2), tmp_path / "t")
+    elsewhere = prepare(model, members, others, trace=again).watched
+    assert [update.model.key for update in elsewhere.updates] == keys[:12]
+
+
+def test_the_users_own_model_is_left_as_it_was(training):
+    model, trace, members, others = training
+    before = copy.deepcopy(model.state_dict())
+    pm.audit(model, members, others, trace=trace, attacks=ALL)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_server_that_sent_a_client_something_else_is_followed(tmp_path):
+    """An update belongs to the weights that this client was sent."""
+    sides, model = fakes.clients(2), fakes.mlp()
+    trace = fakes.fedavg(model, sides, tmp_path / "honest", rounds=1)
+    (one,) = trace.rounds
+    other = {name: value + 1 for name, value in one.before().items()}
+    writer = pm.traces.TraceWriter(tmp_path / "active")
+    writer.add(one.before(), {name: one.update(name) for name in CLIENTS}, sent={"client-1": other})
+    active = writer.finish(model.state_dict())
+    seen = prepare(model, sides["client-0"], sides["nobody"], trace=active).watched
+    first, second = (dict(update.sent.load().named_parameters()) for update in seen.updates)
+    torch.testing.assert_close(second["inner.0.weight"], first["inner.0.weight"] + 1)
+    participant = prepare(model, sides["client-0"], sides["nobody"], trace=active.by_participant("client-1")).watched
+    torch.testing.assert_close(participant.moments[0].weights()["0.weight"], other["0.weight"])
+
+
+def test_clients_are_dealt_so_that_they_say_nothing_of_the_truth():
+    """Client and class together: clients whose classes differ would tell members from others else."""
+    rng = np.random.default_rng(0)
+    y, y_others = (torch.from_numpy(rng.integers(0, 3, count)) for count in (300, 600))
+    client = np.where(y.numpy() == 0, "a", rng.choice(["a", "b"], 300))
+    inside = pm.Records(torch.zeros(300, 1), y, np.arange(300), {"client": client})
+    outside = pm.Records(torch.zeros(600, 1), y_others, np.arange(600))
+
+    class Seen:
+        rounds = (pm.traces.Round(0, None, {"a": 0.5, "b": 0.5}),)
+
+    asked = watched.dealt(Seen, inside, outside, 0).groups["client"]
+    assert set(asked[y_others.numpy() == 0]) == {"a"}
+    for kind in (1, 2):
+        shares = [np.mean(names[labels.numpy() == kind] == "a") for names, labels in ((client, y), (asked, y_others))]
+        assert abs(shares[0] - shares[1]) < 0.01
+    assert not np.array_equal(asked, watched.dealt(Seen, inside, outside, 1).groups["client"])
+
+
+def test_records_that_no_client_holds_are_not_told_from_others_of_their_kind(tmp_path):
+    """A blank world: whatever is watched, there is nothing to see of them; more often than luck explains, it fails."""
+    sides, model = fakes.clients(2), fakes.mlp()
+    trace = fakes.fedavg(model, sides, tmp_path / "t")
+    found = 0
+    for seed in range(8):
+        both = fakes.clients(2, records=100, seed=100 + seed)
+        members = pm.Records(*both["client-0"], np.arange(100), {"client": np.array(CLIENTS)[np.arange(100) % 2]})
+        case = prepare(model, members, both["client-1"], trace=trace)
+        assert case.watched.updates
+        report = pm.audit(model, members, both["client-1"], trace=trace, attacks=[snapshots, update_dot], seed=seed)
+        found += sum(risks["AUC"].low > 0.5 for risks in report.risks.values())
+    assert found <= 3  # of 16; half a one is expected
+
+
+def test_no_attack_on_a_trace_is_shown_who_is_a_member(training):
+    """Whatever can be reached from the view by its fields: no array that follows the truth."""
+    model, trace, members, others = training
+    views = []
+
+    def look(view):
+        """Nothing.
+
+        Sees: all of its view.
+        """
+        views.append(view)
+        return torch.rand(len(view.records), generator=torch.Generator().manual_seed(0))
+
+    report = pm.audit(model, members, others, trace=trace, attacks=[look])
+    (view, *_) = views
+    truth = report.records["member"].to_numpy()
+    assert view.records.groups == {}
+    assert len(view.client) == len(truth)
+    for name in CLIENTS:
+        assert truth[view.client == name].mean() == 0.5
+    for update in view.updates:
+        assert set(update.client) <= set("client-01")
+
+
+def epochs(x, y, after, seed=0):
+    """A model as it stood after so many steps each."""
+    torch.manual_seed(seed)
+    model, found = nn.Linear(x.shape[1], 3), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for step in range(max(after)):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        if step + 1 in after:
+            found.append(copy.deepcopy(model))
+    return found
+
+
+@pytest.fixture(scope="module")
+def models():
+    x, y, member = worlds.draw(0, width=100)
+    sides = (x[member], y[member]), (x[~member], y[~member])
+    return epochs(*sides[0], after=(5, 15, 40)), sides
+
+
+def test_models_over_epochs_are_read_as_snapshots(models):
+    (*earlier, model), (members, others) = models
+    report = pm.audit(model, members, others, snapshots=earlier)
+    assert not report.failed
+    assert report.risks["update_dot"]["AUC"].low > 0.6
+    assert report.by_round.unit == "snapshot"
+    assert [one.number for one in report.by_round.moments] == [0, 1, 2]
+    assert [one.update is None for one in report.by_round.moments] == [False, False, True]
+    assert "and their weights" in report.by_round.viewer
+
+
+def test_of_models_that_only_answer_no_update_is_seen(models):
+    (first, *_, model), (members, others) = models
+    report = pm.audit(lambda x: model(x).detach(), members, others, snapshots=[lambda x: first(x).detach()])
+    assert "snapshots" in report.risks
+    assert "update_dot" not in report.risks
+    assert "what they answer" in report.by_round.viewer
+
+
+def test_a_snapshot_of_another_architecture_is_asked_but_not_subtracted(models):
+    (_, _, model), (members, others) = models
+    other = nn.Sequential(nn.Linear(100, 4), nn.Linear(4, 3))
+    report = pm.audit(model, members, others, snapshots=[other], attacks=[snapshots, update_dot])
+    assert [finding.attack for finding in report.failed] == ["update_dot"]
+    assert report.by_round.moments[0].update is None
+
+
+def test_what_does_not_fit_is_refused(training, models, tmp_path):
+    model, trace, members, others = training
+    (first, *_, last), sides = models
+
+    def refused(match, *given, **settings):
+        with pytest.raises(pm.InputError, match=match):
+            pm.audit(*given, **settings)
+
+    refused("found both", model, members, others, trace=trace, snapshots=[model])
+    changed = copy.deepcopy(model)
+    with torch.no_grad():
+        changed[0].weight[0, 0] += 0.1
+    refused("the one that the trace ends with, found that `0.weight`", changed, members, others, trace=trace)
+    refused("of this architecture", nn.Sequential(nn.Linear(60, 5), nn.Linear(5, 3)), members, others, trace=trace)
+    refused("known by its answers alone", lambda x: model(x).detach(), members, others, trace=trace)
+    strange = replace(members, groups={"client": np.full(80, "stranger")})
+    refused("found 'stranger'", model, strange, others, trace=trace)
+    refused("Snapshot 0 .*3 columns.*5 columns", last, *sides, snapshots=[nn.Linear(100, 5)])
+
+
+def test_a_training_that_was_killed_is_said_to_be_that(training):
+    model, trace, members, others = training
+    final = trace.folder / "final.safetensors"
+    aside = final.rename(final.with_suffix(".aside"))
+    try:
+        report = pm.audit(model, members, others, trace=trace, attacks=ALL)
+    finally:
+        aside.rename(final)
+    (check,) = (check for check in report.checks if check.name.startswith("Is the model the one"))
+    assert not check.passed
+    assert "killed" in check.says
