@@ -14,7 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 EXAMPLES = sorted((ROOT.parents[1] / "examples").glob("*.py"))
 PACKAGE = "ml_privacy_meter"
 
-GAMES = {"membership"}
+GAMES = {"membership", "reconstruction"}
 OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
 WHITE_BOX = {"whitebox", "parts", "clusters"}  # a network must be read with what it is fed
 ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
@@ -27,6 +27,8 @@ MAY_IMPORT = {
     "findings": {"types"},
     "signals": {"types", "_checks"},
     "membership": {"signals", "types", "_checks"},
+    "reconstruction": {"_checks"},
+    "reconstructing": {"reconstruction", "membership", "risk", "findings", "report", "_checks", "_extras"},
     "risk": {"findings", "types", "_checks"},
     "guarantees": {"risk", "findings", "types", "_checks", "_extras"},
     "report": {"findings", "types", "_checks", "_extras"},
@@ -64,7 +66,18 @@ MAY_IMPORT = {
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
         *("attack", "audit", "canaries", "claims", "comparison"),
-        *("defending", "defenses", "federated", "guarantees", "monitoring", "traces", "trackers", "usage", "utils"),
+        *(
+            "defending",
+            "defenses",
+            "federated",
+            "guarantees",
+            "monitoring",
+            "reconstructing",
+            "traces",
+            "trackers",
+            "usage",
+            "utils",
+        ),
         *(GAMES | ROOMS),
     },
 }
@@ -82,6 +95,8 @@ PUBLIC = {
         "membership",
         "monitoring",
         "traces",
+        "reconstruct",
+        "reconstruction",
         "risk",
         "signals",
         "trackers",

@@ -266,7 +266,7 @@ def test_a_snapshot_of_another_architecture_is_asked_but_not_subtracted(models):
 
 def test_what_does_not_fit_is_refused(training, models, tmp_path):
     model, trace, members, others = training
-    (first, *_, last), sides = models
+    (*_, last), sides = models
 
     def refused(match, *given, **settings):
         with pytest.raises(pm.InputError, match=match):

@@ -9,6 +9,7 @@ from ml_privacy_meter import (
     guarantees,
     membership,
     monitoring,
+    reconstruction,
     risk,
     signals,
     traces,
@@ -21,6 +22,7 @@ from ml_privacy_meter.claims.play import audit_dp
 from ml_privacy_meter.comparison import Comparison, compare
 from ml_privacy_meter.defending import Defended, defend
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.reconstructing import reconstruct
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
 from ml_privacy_meter.report import Report
@@ -70,6 +72,8 @@ __all__ = [
     "monitoring",
     "open_model",
     "own_references",
+    "reconstruct",
+    "reconstruction",
     "risk",
     "signals",
     "traces",
