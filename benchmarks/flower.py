@@ -14,26 +14,27 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
+
+from ml_privacy_meter.federated import flower
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "flower_audit.py"
 
 
 def seconds(example: dict[str, Any], traces: bool, simulation: bool) -> tuple[float, int]:
     """The time of one training, and the bytes of its trace."""
-    apps, traced = (example["server_app"], example["client_app"]), example["traced"]
-    with tempfile.TemporaryDirectory() as folder:
-        serving = example["serve"].__globals__
-        serving |= {"TO": folder, "traced": traced if traces else lambda strategy, **_: strategy}
+    apps, clients = (example["server_app"], example["client_app"]), example["CLIENTS"]
+    watched = flower.traced if traces else lambda strategy, **_: strategy
+    scope = example["serve"].__globals__
+    with tempfile.TemporaryDirectory() as folder, patch.dict(scope, TO=folder), patch.object(flower, "traced", watched):
         begin = time.perf_counter()
         if simulation:
-            example["run_simulation"](*apps, num_supernodes=example["CLIENTS"])
+            example["run_simulation"](*apps, num_supernodes=clients)
         else:
-            example["simulate"](*apps, clients=example["CLIENTS"])
-        took = time.perf_counter() - begin
-        serving["traced"] = traced
-        return took, sum(file.stat().st_size for file in Path(folder).iterdir())
+            flower.simulate(*apps, clients=clients)
+        return time.perf_counter() - begin, sum(file.stat().st_size for file in Path(folder).iterdir())
 
 
 def main() -> None:

@@ -21,9 +21,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from sklearn.datasets import load_digits
 
-import ml_privacy_meter as pm
-from ml_privacy_meter.federated.flower import simulate, traced  # the first
-from ml_privacy_meter.traces import Trace
+import ml_privacy_meter as pm  # the first
 
 CLIENTS, EACH, ROUNDS, TO = 4, 150, 10, os.path.abspath("flower-trace")
 x, y = load_digits(return_X_y=True)
@@ -57,7 +55,7 @@ def train(message: Message, context: Context) -> Message:
 @server_app.main()
 def serve(grid: Grid, context: Context) -> None:
     strategy = FedAvg(fraction_evaluate=0.0)
-    strategy = traced(strategy, to=TO, says={"local_steps": 75, "batch_size": 10})  # the second
+    strategy = pm.federated.flower.traced(strategy, to=TO, says={"local_steps": 75})  # the second
     start, told = ArrayRecord(network().state_dict()), ConfigRecord({"lr": 0.1})
     strategy.start(grid, start, num_rounds=ROUNDS, train_config=told)
 
@@ -66,8 +64,8 @@ def main(how: str = "here") -> None:
     if how == "simulation":
         run_simulation(server_app, client_app, num_supernodes=CLIENTS)
     else:
-        simulate(server_app, client_app, clients=CLIENTS)
-    trace, model, count = Trace.open(TO), network(), CLIENTS * EACH
+        pm.federated.flower.simulate(server_app, client_app, clients=CLIENTS)
+    trace, model, count = pm.traces.Trace.open(TO), network(), CLIENTS * EACH
     model.load_state_dict(trace.final())
     of = {"client": np.repeat(np.arange(CLIENTS), EACH).astype(str)}  # whose training set is asked about
     members = replace(pm.as_records((x[:count], y[:count])), groups=of)

@@ -265,6 +265,20 @@ def test_a_participants_trace_is_not_continued_by_another_training(tmp_path):
         run(FedAvg(), app=app, rounds=1)
 
 
+def doubling(message: Any, context: Any, call_next: Any) -> Any:
+    reply = call_next(message, context)
+    weights = reply.content["arrays"].to_torch_state_dict()
+    reply.content["arrays"] = ArrayRecord({name: value * 2 for name, value in weights.items()})
+    return reply
+
+
+@pytest.mark.parametrize(("first_is_ours", "seen"), [(True, 2.0), (False, 1.0)])
+def test_the_first_of_the_mods_sees_what_leaves_the_client(tmp_path, first_is_ours, seen):
+    mods = [watching(to=tmp_path), doubling]
+    run(FedAvg(fraction_evaluate=0.0), app=client_app(mods=mods[:: 1 if first_is_ours else -1]), rounds=1)
+    assert first(Trace.open(tmp_path / "0").rounds[0].update("0")) == seen
+
+
 SIMULATION = """
 import sys, flower_apps
 from flwr.serverapp.strategy import FedAvg

@@ -1,5 +1,6 @@
 """Federated training on one machine, kept as a trace: splits of records, the loop, and what helps against its leaks."""
 
+from ml_privacy_meter.federated import flower
 from ml_privacy_meter.federated.loop import FEDAVG, federate, fedsgd
 from ml_privacy_meter.federated.remedies import (
     Kept,
@@ -21,6 +22,7 @@ __all__ = [
     "dirichlet",
     "federate",
     "fedsgd",
+    "flower",
     "iid",
     "local_dp",
     "noisy_updates",
