@@ -72,8 +72,8 @@ MAY_IMPORT = {
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
         *("attack", "audit", "canaries", "claims", "clients", "comparison", "defending", "defenses", "federated"),
-        *("guarantees", "monitoring", "reconstructing", "source", "traces", "trackers", "usage", "utils"),
-        *(GAMES | ROOMS),
+        *("guarantees", "monitoring", "reconstructing", "traces", "trackers", "usage", "utils"),
+        *(GAMES | OTHER_GAMES | ROOMS),
     },
 }
 PUBLIC = {
