@@ -70,6 +70,7 @@ CASES = [
     Case("pruned_updates(share=0.99)", {"remedies": [pruned_updates(share=0.99)]}),
     Case("noisy_updates(deviation=0.003)", {"remedies": [noisy_updates(deviation=0.003)]}),
     Case("noisy_updates(deviation=0.03)", {"remedies": [noisy_updates(deviation=0.03)]}),
+    Case("noisy_updates(deviation=0.3)", {"remedies": [noisy_updates(deviation=0.3)]}),
     Case("central_dp(noise_multiplier=0.1, clip=0.5)", {"remedies": [central_dp(noise_multiplier=0.1, clip=0.5)]}),
     Case("central_dp(noise_multiplier=3, clip=0.5)", {"remedies": [central_dp(noise_multiplier=3.0, clip=0.5)]}),
     Case("local_dp(noise_multiplier=3, clip=0.5)", {"remedies": [local_dp(noise_multiplier=3.0, clip=0.5)]}),

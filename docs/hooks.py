@@ -13,7 +13,7 @@ import ml_privacy_meter
 ROOT = Path(__file__).parents[1]
 BESIDE = ("CONTRIBUTING", "CHANGELOG")
 MODULES = (
-    *("membership", "risk", "signals", "canaries", "claims", "defenses", "guarantees", "monitoring"),
+    *("membership", "risk", "signals", "canaries", "claims", "defenses", "guarantees", "monitoring", "federated", "traces"),
     *("attack", "attack.meminf", "utils", "utils.attack_data"),
 )
 

@@ -3,12 +3,15 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
 from federated_clients import clients, close, files, linear, normalised, same
 from torch import nn
 
+import ml_privacy_meter as pm
 from ml_privacy_meter import InputError, Recipe, defenses
 from ml_privacy_meter.federated import FEDAVG, federate, fedsgd, noisy_updates, pruned_updates
 from ml_privacy_meter.traces import EVERYONE, Trace
@@ -270,6 +273,37 @@ def test_tied_weights_stay_tied(tmp_path):
     noise = noisy_updates(deviation=1.0)
     trace = federate(Tied(), clients(9, 9), to=tmp_path / "t", rounds=1, remedies=[noise])
     assert torch.equal(trace.final()["first.weight"], trace.final()["second.weight"])
+
+
+def test_records_may_come_in_any_form(tmp_path):
+    (x, y), other = clients(9, 9).values()
+    np.savez(tmp_path / "a.npz", x=x.numpy(), y=y.numpy())
+    frame = pd.DataFrame(x.numpy(), columns=list("vwxyz")).assign(label=y.numpy())
+    forms = {
+        "tensors": (x, y),
+        "file": tmp_path / "a.npz",
+        "records": pm.as_records(frame, label="label"),
+        "dataset": torch.utils.data.TensorDataset(x, y),
+    }
+    found = {
+        form: federate(linear(), {"a": data}, to=tmp_path / form, rounds=1, recipe=fedsgd()).final()
+        for form, data in forms.items()
+    }
+    assert all(close(found["tensors"], weights, atol=1e-7) for weights in found.values())
+    both = federate(linear(), {"a": tmp_path / "a.npz", "b": other}, to=tmp_path / "both", rounds=1, recipe=fedsgd())
+    same_again = federate(linear(), {"a": (x, y), "b": other}, to=tmp_path / "again", rounds=1, recipe=fedsgd())
+    assert close(both.final(), same_again.final(), atol=1e-7)
+
+
+def test_a_quantity_and_one_logit_of_two_classes_are_learned_too(tmp_path):
+    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    for name, y in (("quantity", x[:, 0] * 3), ("two classes", (x[:, 0] > 0).long())):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 1))
+        trace = federate(model, {"a": (x, y)}, to=tmp_path / name, rounds=60, recipe=fedsgd(lr=0.3))
+        model.load_state_dict(trace.final())
+        answer = model(x)[:, 0].detach()
+        assert float(((answer - y) ** 2).mean()) < 0.1 if name == "quantity" else ((answer > 0) == y).all()
 
 
 def test_a_client_may_hold_a_single_record(tmp_path):
