@@ -13,7 +13,18 @@ import ml_privacy_meter
 ROOT = Path(__file__).parents[1]
 BESIDE = ("CONTRIBUTING", "CHANGELOG")
 MODULES = (
-    *("membership", "risk", "signals", "canaries", "claims", "defenses", "guarantees", "monitoring", "federated", "traces"),
+    *(
+        "membership",
+        "risk",
+        "signals",
+        "canaries",
+        "claims",
+        "defenses",
+        "guarantees",
+        "monitoring",
+        "federated",
+        "traces",
+    ),
     *("attack", "attack.meminf", "utils", "utils.attack_data"),
 )
 
@@ -48,7 +59,7 @@ def sections() -> str:
 
 def _section(heading: str, label: str, thing: Any) -> str:
     defined = getattr(thing, "__module__", "")
-    if not defined.startswith("ml_privacy_meter"):  # a name for a type that is written out
+    if not defined.startswith("ml_privacy_meter") or not hasattr(thing, "__qualname__"):  # a type or value, written out
         return f"### {heading}\n\n`{re.sub(r'[a-z_.]+[.]', '', str(thing))}`"
     says = {"heading": heading, "toc_label": label}
     settings = "".join(f'\n      {key}: "{text}"' for key, text in says.items())
