@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -45,10 +46,8 @@ def test_a_trace_leaks_more_than_the_model_alone(report):
     assert report.risks["update_dot"]["AUC"].low > 0.6
     (finding,) = (one for one in report.findings if one.attack == "update_dot")
     by_client = {group.value: group for group in finding.groups if group.column == "client"}
-    assert {name: (group.members, group.non_members) for name, group in by_client.items()} == {
-        "client-0": (40, 40),
-        "client-1": (40, 40),
-    }
+    assert {name: group.members for name, group in by_client.items()} == {"client-0": 40, "client-1": 40}
+    assert all(abs(group.non_members - 40) <= 3 for group in by_client.values())  # dealt class by class
     assert finding.sees.endswith("Here that is the aggregator, who sees each update of each client.")
     assert all(check.passed for check in report.checks)
 
@@ -72,7 +71,7 @@ def test_the_risk_is_told_round_by_round(report, training):
     model, trace, members, others = training
     early = copy.deepcopy(model)
     early.load_state_dict(trace.rounds[2].before())
-    alone = pm.audit(early, members, others, attacks=[threshold])
+    alone = pm.audit(early, replace(members, groups={}), others, attacks=[threshold])
     assert found.moments[2].loss.value == pytest.approx(alone.risks["threshold"]["AUC"].value, abs=1e-6)
     assert found.moments[2].member == alone.about["member_accuracy"]
 
@@ -165,16 +164,13 @@ def test_clients_are_dealt_so_that_they_say_nothing_of_the_truth():
     client = np.where(y.numpy() == 0, "a", rng.choice(["a", "b"], 300))
     inside = pm.Records(torch.zeros(300, 1), y, np.arange(300), {"client": client})
     outside = pm.Records(torch.zeros(600, 1), y_others, np.arange(600))
-
-    class Seen:
-        rounds = (pm.traces.Round(0, None, {"a": 0.5, "b": 0.5}),)
-
-    asked = watched.dealt(Seen, inside, outside, 0).groups["client"]
+    seen = pm.traces.Trace(Path("none"), rounds=(pm.traces.Round(0, Path("none"), {"a": 0.5, "b": 0.5}),))
+    asked = watched.dealt(seen, inside, outside, 0).groups["client"]
     assert set(asked[y_others.numpy() == 0]) == {"a"}
     for kind in (1, 2):
         shares = [np.mean(names[labels.numpy() == kind] == "a") for names, labels in ((client, y), (asked, y_others))]
         assert abs(shares[0] - shares[1]) < 0.01
-    assert not np.array_equal(asked, watched.dealt(Seen, inside, outside, 1).groups["client"])
+    assert not np.array_equal(asked, watched.dealt(seen, inside, outside, 1).groups["client"])
 
 
 def test_records_that_no_client_holds_are_not_told_from_others_of_their_kind(tmp_path):
@@ -211,7 +207,7 @@ def test_no_attack_on_a_trace_is_shown_who_is_a_member(training):
     assert view.records.groups == {}
     assert len(view.client) == len(truth)
     for name in CLIENTS:
-        assert truth[view.client == name].mean() == 0.5
+        assert truth[view.client == name].mean() == pytest.approx(0.5, abs=0.03)
     for update in view.updates:
         assert set(update.client) <= set("client-01")
 

@@ -88,14 +88,9 @@ def watched(target: Target, trace: Trace | None, snapshots: Sequence[Later]) -> 
         Moment(number, model, partial(_parameters, model.load, target)) for number, model in enumerate(snapshots)
     )
     alike = target.access == "parameters" and all(_alike(target, model) for model in snapshots)
-    return Watched(
-        moments,
-        _differences(moments, target) if alike else (),
-        "snapshot",
-        "somebody who has snapshots of the model from its training, and their weights"
-        if alike
-        else "somebody who has snapshots of the model from its training, and sees what they answer",
-    )
+    more = "and their weights" if alike else "and sees what they answer"
+    viewer = f"somebody who has snapshots of the model from its training, {more}"
+    return Watched(moments, _differences(moments, target) if alike else (), "snapshot", viewer, len(moments))
 
 
 def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> Records:
@@ -112,7 +107,7 @@ def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> Records
     strange = sorted({*with_} - part)
     if strange:
         raise InputError(
-            f"The group `{CLIENT}` must name clients of the trace, found {strange[0]!r}, which took part in no round. "
+            f"The group `{CLIENT}` must name clients of the trace, found '{strange[0]}', which took part in no round. "
             f"It has {', '.join(sorted(part)):.300}."
         )
     rng, kinds = np.random.default_rng(seed), [_kinds(inside), _kinds(outside)]

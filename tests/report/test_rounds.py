@@ -2,16 +2,25 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from report.fakes import fake, watching
 
 from ml_privacy_meter.report import rounds
+from ml_privacy_meter.report.charts import Spec
 from ml_privacy_meter.report.markdown import markdown
 from ml_privacy_meter.report.page import page
 from ml_privacy_meter.report.printed import printed
 
 SEEN = watching(fake(400))
+
+
+def held(spec: Spec, layer: int | None = None) -> list[dict[str, Any]]:
+    """What a chart, or a layer of it, is drawn from."""
+    data = (spec if layer is None else spec["layer"][layer])["data"]
+    found: list[dict[str, Any]] = data["values"] if "values" in data else spec["datasets"][data["name"]]
+    return found
 
 
 def test_where_nobody_watched_nothing_is_said() -> None:
@@ -61,14 +70,14 @@ def test_there_is_a_row_for_each_moment() -> None:
 def test_the_chart_has_a_band_for_each_risk_that_was_seen(updates: bool, lines: int) -> None:
     (_, risk, caption), (_, quality, _) = rounds.pictures(watching(fake(400), updates=updates)._document)
     band = risk["layer"][1]
-    assert {one["of"] for one in band["data"]["values"]} == {rounds.LOSS, rounds.UPDATES} - (
+    assert {one["of"] for one in held(risk, 1)} == {rounds.LOSS, rounds.UPDATES} - (
         {rounds.UPDATES} if lines == 1 else set()
     )
-    assert all(one["low"] < one["value"] < one["high"] for one in band["data"]["values"])
+    assert all(one["low"] < one["value"] < one["high"] for one in held(risk, 1))
     assert band["mark"]["type"] == "area"
     assert band["encoding"]["y2"]["field"] == "high"
-    assert risk["layer"][0]["data"]["values"] == [{"low": 0.5}]
-    assert {one["set"] for one in quality["data"]["values"]} == {"members", "non-members"}
+    assert held(risk, 0) == [{"low": 0.5}]
+    assert {one["set"] for one in held(quality)} == {"members", "non-members"}
     assert "Dashed: chance" in caption
 
 
@@ -76,6 +85,6 @@ def test_a_figure_that_cannot_be_resolved_is_left_out_of_the_chart() -> None:
     moments = [replace(one, loss=replace(one.loss, value=None)) for one in SEEN.by_round.moments[:2]]
     moments += SEEN.by_round.moments[2:]
     found = replace(SEEN, by_round=replace(SEEN.by_round, moments=tuple(moments)))._document
-    drawn = rounds.pictures(found)[0][1]["layer"][1]["data"]["values"]
+    drawn = held(rounds.pictures(found)[0][1], 1)
     assert [one["number"] for one in drawn if one["of"] == rounds.LOSS] == [2, 3, 4]
     assert rounds.rows(found)[0][1] == "not resolvable"

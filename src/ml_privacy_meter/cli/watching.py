@@ -22,10 +22,8 @@ def models_of(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def trace_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """The section [trace] that options stand for, if any."""
-    trace, view = given.get("trace"), given.get("view")
-    if view and not trace:
-        raise InputError("--view says who watched the training of a --trace, and no trace was named. Name one.")
-    return {"trace": {"path": str(trace)} | ({"view": view} if view else {})} if trace else {}
+    section = {name: str(given[key]) for name, key in (("path", "trace"), ("view", "view")) if given.get(key)}
+    return {"trace": section} if section else {}
 
 
 def watched_from(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
@@ -36,7 +34,7 @@ def watched_from(settings: Mapping[str, Any], base: Path) -> dict[str, Any]:
     if section is None:
         return {"snapshots": snapshots}
     if "path" not in section:
-        raise InputError("[trace] must say `path`: the folder that the trace was written into.")
+        raise InputError("[trace] must say `path` (--trace): the folder that the trace was written into.")
     trace = Trace.open(base / Path(section["path"]).expanduser())
     return {"snapshots": snapshots, "trace": seen_by(trace, section.get("view", "aggregator"))}
 
