@@ -117,6 +117,7 @@ def _torch_files(folder: Path, network: torch.nn.Module, two: torch.Tensor) -> N
     rows = {0: torch.export.Dim("records", min=1)}
     torch.export.save(torch.export.export(network, (two,), dynamic_shapes=(rows,)), folder / "model.pt2")
     shutil.copy(folder / "model.pt2", folder / "defended.pt2")
+    shutil.copy(folder / "model.pt2", folder / "epoch5.pt2")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such
         torch.jit.save(torch.jit.script(network), folder / "model.ts")

@@ -77,7 +77,7 @@ def test_of_several_models_the_last_is_audited_and_the_others_are_snapshots(trai
     assert set(report["about"]["sha256"]) == {"members", "non_members", "snapshot 0", "weights"}
     alone = trained.reports(*FILES[:-4], *final, "--out", "alone", folder="alone")
     assert alone["by_round"] is None
-    assert figure(alone, "threshold", "AUC") == figure(report, "threshold", "AUC")
+    assert figure(alone, "threshold", "AUC")["value"] == figure(report, "threshold", "AUC")["value"]
 
 
 def test_a_run_file_names_snapshots(desk: Desk) -> None:
@@ -91,6 +91,16 @@ def test_a_run_file_names_snapshots(desk: Desk) -> None:
     assert both["by_round"] == report["by_round"]
     desk.write("audit.toml", RUN_FILE.replace('"model.pt2"', '"model.pt2"\nsnapshots = "earlier/model.pt2"'))
     desk.refuses("run", "audit.toml", says=("`snapshots` in [model] must be a list of texts",))
+
+
+def test_members_say_in_a_run_file_which_client_they_lie_with(trained: Desk) -> None:
+    said = RUN_FILE.replace('"train.npz"', '"train.npz"\nfeatures = "x"\ngroups = ["client"]')
+    said = said.replace('"test.npz"', '"test.npz"\nfeatures = "x"').replace('"model.pt2"', '"final.pt2"')
+    trained.write("audit.toml", said + 'update_dot = {}\n[trace]\npath = "trace"\n')
+    report = trained.reports("run", "audit.toml")
+    groups = {group["value"] for group in report["findings"][1]["groups"] if group["column"] == "client"}
+    assert groups == {"client-0", "client-1"}
+    assert any(check["name"].startswith("Does a record's client tell") for check in report["checks"])
 
 
 def test_a_trace_of_a_run_file_says_where_it_lies(desk: Desk) -> None:
