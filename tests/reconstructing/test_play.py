@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 
@@ -55,6 +56,35 @@ def test_an_exact_attack_shows_a_leak_and_a_blind_one_does_not():
     assert ALL.shows("analytic")
     assert not ALL.shows("blind")
     assert ALL.risks("blind")[-1].value == 0
+
+
+def _shows(*likeness, nearest=15.0):
+    """Whether a leak is shown by guesses of these PSNRs."""
+    made = [_of(batch) for batch in range(len(likeness))]
+
+    def as_psnr(match, value):
+        return replace(match, psnr=torch.tensor([value]).double())
+
+    batches = tuple(
+        replace(
+            batch,
+            nearest=as_psnr(batch.nearest, nearest),
+            mean=as_psnr(batch.mean, 10.0),
+            played=(replace(batch.played[0], match=as_psnr(batch.played[0].match, value)),),
+        )
+        for value, batch in zip(likeness, (one.batches[0] for one in made), strict=True)
+    )
+    return replace(made[0], batches=batches).shows("analytic")
+
+
+def test_one_record_that_no_luck_explains_is_a_leak_and_one_near_miss_is_none():
+    assert _shows(31.0)
+    assert _shows(10.0, 10.0, 31.0)
+    assert not _shows(29.0)
+    assert not _shows(31.0, nearest=22.0)
+    assert not _shows(16.0)
+    assert not _shows(*[16.0] * 2, *[10.0] * 8)
+    assert _shows(*[16.0] * 8)
 
 
 def test_baselines_are_always_there():

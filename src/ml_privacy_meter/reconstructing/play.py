@@ -50,7 +50,7 @@ def reconstruct(
     ``known_labels`` says so; the result says which. Figures of several batches are taken with `together`.
 
     Args:
-        model: as the client was sent it; it is not changed.
+        model: as the client was sent it; it is not changed. Attacks run where it is.
         change: by parameter: the gradient, or, where ``lr`` is given, the update: `Round.update(client)` of a trace.
         records: the client's, a pair (x, y), by which guesses are judged.
         public: images of the same kind that are not the client's, one a row: for baselines, and for attacks.
@@ -73,7 +73,9 @@ def reconstruct(
         model = _loaded(model, weights)
     known = y if known_labels else None
     given: dict[str, Any] = {"lr": lr, "local_steps": local_steps, "batch_size": batch_size, "span": span, "seed": seed}
-    view = View(model, change, len(x), torch.as_tensor(public), labels=known, **given)
+    device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
+    change = {name: value.to(device) for name, value in change.items()}
+    view = View(model, change, len(x), torch.as_tensor(public).to(device), labels=known, **given)
     game = ReconstructionGame(view, x)
     right = None if known_labels else _labels_right(view, y)
     played = tuple(_played(game, attack) for attack in (ATTACKS if attacks is None else attacks))

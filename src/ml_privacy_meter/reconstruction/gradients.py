@@ -83,12 +83,11 @@ def cosine(
     low, high = view.span
     draw = torch.Generator().manual_seed(view.seed)
     starts = torch.stack([_noise(view, draw) for _ in range(restarts)]).requires_grad_()
+    slope = torch.func.vmap(torch.func.grad(lambda x: match(x) + variation * total_variation(x) / (high - low)))
     optimizer = torch.optim.Adam([starts], lr=step * (high - low))
     plan = torch.optim.lr_scheduler.MultiStepLR(optimizer, [iterations * part // 8 for part in (3, 5, 7)], gamma=0.1)
     for _ in tqdm(range(iterations), desc="Turning gradients", delay=2, leave=False, disable=None):
-        optimizer.zero_grad()
-        loss = torch.stack([match(x) + variation * total_variation(x) / (high - low) for x in starts]).sum()
-        starts.grad = torch.autograd.grad(loss, starts)[0].sign()
+        starts.grad = slope(starts.detach()).sign()
         optimizer.step()
         plan.step()
         with torch.no_grad():
