@@ -15,6 +15,7 @@ Distance = Callable[[Float[Tensor, "count ..."]], Tensor]
 Gradient = dict[str, Tensor]
 
 EXPLAINED = 1e-12  # a squared distance, as a share: what rounding in float32 leaves
+AT_ONCE = 50  # iterations, after which it is looked whether to go on
 
 
 def dlg(view: View, *, starts: int = 8, finalists: int = 2, iterations: int = 1000) -> Tensor:
@@ -51,7 +52,7 @@ def dlg(view: View, *, starts: int = 8, finalists: int = 2, iterations: int = 10
         tried.sort(key=lambda one: one[1])
         best, least = tried[0][:2]
         for x, left, distance in tried[:finalists]:
-            if least >= EXPLAINED:
+            if least > 100 * EXPLAINED:
                 x, left = _lbfgs(distance, x, iterations)
             if left < least:
                 best, least = x, left
@@ -136,12 +137,14 @@ def _noise(view: View, draw: torch.Generator) -> Tensor:
 
 
 def _lbfgs(distance: Distance, x: Tensor, iterations: int) -> tuple[Tensor, float]:
-    """Where L-BFGS ends, and how far the gradient there still lies from the one that was seen."""
+    """Where L-BFGS ends, and how far the gradient there still lies from the one that was seen.
+
+    It ends early where the gradient is explained, or comes no nearer.
+    """
     x = x.clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [x],
-        max_iter=iterations,
-        max_eval=2 * iterations,
+        max_iter=min(AT_ONCE, iterations),
         history_size=100,
         tolerance_grad=1e-14,
         tolerance_change=1e-18,
@@ -154,7 +157,11 @@ def _lbfgs(distance: Distance, x: Tensor, iterations: int) -> tuple[Tensor, floa
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    optimizer.step(closure)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        left = float(distance(x.detach()))
+    left = float("inf")
+    for _ in range(-(-iterations // AT_ONCE)):
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            before, left = left, float(distance(x.detach()))
+        if not EXPLAINED < left < 0.99 * before:  # nor where it is not a number
+            break
     return x.detach(), left if left == left else float("inf")
