@@ -150,6 +150,15 @@ def test_clients_without_a_name_go_by_their_node(tmp_path):
     assert Trace.open(tmp_path / "t").clients == ("2", "3", "4")
 
 
+def test_a_number_that_comes_as_a_fraction_is_the_same_name(tmp_path):
+    def train(message: Any, context: Any) -> Any:
+        said = {"num-examples": 1.5, "partition-id": float(context.node_config["partition-id"])}
+        return answer(message, START, **said)
+
+    run(traced(FedAvg(), to=tmp_path / "t"), rounds=1, app=client_app(train))
+    assert Trace.open(tmp_path / "t").clients == ("0", "1", "2")
+
+
 def test_two_clients_of_one_name_are_refused(tmp_path):
     same = client_app(lambda message, context: answer(message, START, **{"num-examples": 1, "partition-id": 7}))
     with pytest.raises(InputError, match="different names, found two who say partition-id 7"):
@@ -243,6 +252,7 @@ def test_a_participant_keeps_what_it_was_sent_and_what_it_sent(tmp_path):
         assert own.viewer == there.viewer
         assert len(own) == len(there) == 3
         for mine, its in zip(own.rounds, there.rounds, strict=True):
+            assert mine.only == its.only == {client}
             assert mine.before()[W].equal(its.before()[W])
             assert mine.update(client)[W].equal(its.update(client)[W])
         assert own.final()[W].equal(server.final()[W])  # it was sent to be evaluated

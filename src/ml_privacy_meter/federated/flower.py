@@ -80,8 +80,7 @@ def watching(
         client = str(context.node_config.get(name, context.node_id))
         before = _weights(message.content, arrays, f"what client {client} was sent")
         reply = call_next(message, context)
-        viewer = f"participant {client}, who sees the global models it was sent"
-        writer, whole = _continued(context, Path(to) / client, {"viewer": viewer, **(says or {})})
+        writer, whole = _continued(context, Path(to) / client, {"participant": client, **(says or {})})
         if kind == "evaluate":
             writer.finish(_cast(before, dict.fromkeys(whole, torch.int64)))
         elif not reply.has_error():
@@ -153,7 +152,7 @@ class _Server:
         for reply in replies:
             node = reply.metadata.src_node_id
             client = _said(reply.content, self.name)
-            client = str(node if client is None else client)
+            client = str(node if client is None else int(client) if float(client).is_integer() else client)
             if client in updates:
                 raise InputError(
                     f"Clients of a round must say different names, found two who say {self.name} {client}, one of them "

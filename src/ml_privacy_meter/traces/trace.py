@@ -106,7 +106,8 @@ class Trace:
         rounds = [_round(file) for file in sorted(folder.glob("round-*.safetensors"))]
         if some and not rounds:
             raise InputError(f"A trace holds at least one round, found none in {folder}. Train first.")
-        return Trace(folder, says, tuple(rounds), str(says.get("viewer", Trace.viewer)))
+        trace = Trace(folder, says, tuple(rounds))
+        return trace.by_participant(str(says["participant"])) if rounds and "participant" in says else trace
 
     def __len__(self) -> int:
         return len(self.rounds)

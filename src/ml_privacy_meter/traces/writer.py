@@ -16,7 +16,7 @@ class TraceWriter:
 
     Args:
         says: what is known of the training: "lr", "local_steps", "batch_size" and whatever else helps its reader;
-            "viewer", in words, where another than the server keeps the trace.
+            "participant", its name, where a client keeps the trace, and not the server.
         goes_on: after the finished rounds of the same training, which says the same, where the folder holds some.
 
     Raises:
