@@ -15,7 +15,7 @@ EXAMPLES = sorted((ROOT.parents[1] / "examples").glob("*.py"))
 PACKAGE = "ml_privacy_meter"
 
 GAMES = {"membership"}
-OTHER_GAMES = {"source", "reconstruction"}  # rooms of their own play them
+OTHER_GAMES = {"source", "property", "reconstruction"}  # rooms of their own play them
 OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
 WHITE_BOX = {"whitebox", "parts", "clusters"}  # a network must be read with what it is fed
 ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
@@ -41,8 +41,9 @@ MAY_IMPORT = {
     "defenses": {"guarantees", "training", "targets", "records", "types", "_checks", "_extras"},
     "federated": {"traces", "training", "guarantees", "targets", "records", "types", "_checks", "_extras"},
     "source": {"signals", "types", "_checks"},
+    "property": {"types", "_checks"},
     "clients": {
-        *("source", "federated", "membership", "case", "beside", "traces", "signals", "risk", "report"),
+        *("source", "property", "federated", "membership", "case", "beside", "traces", "signals", "risk", "report"),
         *("targets", "training", "records", "findings", "types", "_checks"),
     },
     "beside": {"training", "targets", "signals", "types", "_checks"},

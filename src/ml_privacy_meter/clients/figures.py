@@ -2,11 +2,15 @@
 
 import numpy as np
 import torch
+from scipy.stats import rankdata, t
 from torch import Tensor
 
 from ml_privacy_meter.findings import Group, Risk
-from ml_privacy_meter.risk.intervals import difference, mixed_clopper_pearson, wilson
+from ml_privacy_meter.risk.intervals import difference, mixed_clopper_pearson, normal_quantile, on_logit_scale, wilson
 from ml_privacy_meter.source import Guesses
+from ml_privacy_meter.types import Scores
+
+FEWEST = 5  # clients of each kind; with fewer, an interval says nothing
 
 
 def top_1(guesses: Guesses, *, confidence: float = 0.95) -> Risk:
@@ -61,3 +65,34 @@ def _share(name: str, hit: Tensor, baseline: float, confidence: float) -> Risk:
     hits, trials = float(hit.sum()), len(hit)
     low, high = mixed_clopper_pearson(np.array([hits]), np.array([1.0]), trials, confidence)
     return Risk(name, hits / trials, low, high, baseline, trials)
+
+
+def clustered_auc(scores: Scores, client: np.ndarray, *, confidence: float = 0.95) -> Risk:
+    """Probability that a trial with the property outscores one without, a tie counting half.
+
+    Trials of one client go together: the interval speaks of other clients, not of further rounds of these.
+
+    Source: Obuchowski, Nonparametric Analysis of Clustered ROC Curve Data, Biometrics 1997, on the logit scale, with
+    the quantile of Student's t for the number of clients.
+
+    Args:
+        client: whose trial each is.
+    """
+    names, which = np.unique(client, return_inverse=True)
+    truth, both = scores.truth.numpy(), rankdata(torch.cat([scores.members, scores.others]).numpy())
+    m, o = int(truth.sum()), int((~truth).sum())
+    kinds = [len(np.unique(which[side])) for side in (truth, ~truth)]
+    if min(kinds) < FEWEST:
+        note = f"needs {FEWEST} clients of each kind, found {kinds[0]} with the property and {kinds[1]} without"
+        return Risk("AUC", None, 0.0, 1.0, 0.5, len(truth), note=note)
+    beaten = (both[:m] - rankdata(scores.members.numpy())) / o
+    beating = 1 - (both[m:] - rankdata(scores.others.numpy())) / m
+    area, size = float(beaten.mean()), len(names)
+    parts = [
+        np.bincount(which[side], found - area, size) / len(found)
+        for side, found in ((truth, beaten), (~truth, beating))
+    ]
+    error = float(np.sqrt(((parts[0] + parts[1]) ** 2).sum() * size / (size - 1)))
+    error *= float(t.ppf((1 + confidence) / 2, size - 1)) / normal_quantile(confidence)
+    low, high = on_logit_scale(area, error, min(kinds), confidence)
+    return Risk("AUC", area, low, high, 0.5, len(truth))

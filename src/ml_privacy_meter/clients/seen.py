@@ -1,10 +1,8 @@
 """The models of a trace, as they are asked about records: each is read from disk when it is asked."""
 
 import copy
-from collections.abc import Callable
-from functools import partial
 
-from torch import nn
+from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.beside import Later
@@ -26,29 +24,32 @@ def parts(trace: Trace, target: Target) -> tuple[Part, ...]:
             f"Clients can be told apart by who sees the updates of two of them at least, found {len(seen)} seen by "
             f"{trace.viewer}. Give the aggregator's trace."
         )
-    _check_fits(target, trace.rounds[0].before())
+    check_fits(target, trace.rounds[0].before())
     return tuple(_part(target, one, client) for one in trace.rounds for client in one.clients)
 
 
-def _part(target: Target, one: Round, client: str) -> Part:
-    def after() -> Weights:
-        change = one.update(client)
-        return {name: value + change[name] if name in change else value for name, value in one.sent(client).items()}
-
-    def moved() -> nn.Module:
-        return Moved(_filled(target, partial(one.sent, client)), one.update(client))
-
-    return Part(one.number, client, Later("", partial(_filled, target, after)), Later("", moved))
+def after(one: Round, client: str) -> dict[str, Tensor]:
+    """The weights that a client sent back."""
+    change = one.update(client)
+    return {name: value + change[name] if name in change else value for name, value in one.sent(client).items()}
 
 
-def _filled(target: Target, weights: Callable[[], Weights]) -> Target:
+def fill(target: Target, weights: Weights) -> Target:
     """A copy of the target with these weights."""
     twin = copy.deepcopy(target)
-    bare(twin)[0].load_state_dict(dict(weights()))
+    bare(twin)[0].load_state_dict(dict(weights))
     return twin
 
 
-def _check_fits(target: Target, weights: Weights) -> None:
+def _part(target: Target, one: Round, client: str) -> Part:
+    def moved() -> nn.Module:
+        return Moved(fill(target, one.sent(client)), one.update(client))
+
+    return Part(one.number, client, Later("", lambda: fill(target, after(one, client))), Later("", moved))
+
+
+def check_fits(target: Target, weights: Weights) -> None:
+    """Raises `InputError` unless the model takes these weights."""
     try:
         copy.deepcopy(bare(target)[0]).load_state_dict(dict(weights))
     except RuntimeError as problem:

@@ -1,0 +1,145 @@
+"""Which clients' records have a property? The property game, played on a trace and measured."""
+
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ml_privacy_meter import targets
+from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._numbers import whole
+from ml_privacy_meter.clients.figures import clustered_auc
+from ml_privacy_meter.clients.found import ClientAudit, Found, told
+from ml_privacy_meter.clients.seen import check_fits, fill
+from ml_privacy_meter.federated import FEDAVG, federate
+from ml_privacy_meter.property import Attack, PropertyGame, Trial, View, learned
+from ml_privacy_meter.records import as_records
+from ml_privacy_meter.signals.layers import bare
+from ml_privacy_meter.traces import EVERYONE, Trace, Weights
+from ml_privacy_meter.training import Recipe
+from ml_privacy_meter.types import Records
+
+
+def infer_property(
+    model: nn.Module,
+    trace: Trace,
+    holds: Mapping[str, bool | Collection[int]],
+    *,
+    having: Any,
+    lacking: Any,
+    records: int,
+    share: float = 0.5,
+    recipe: Recipe = FEDAVG,
+    local_epochs: int = 1,
+    rounds: int = 10,
+    attacks: Sequence[Attack] = (learned,),
+    device: str = "cpu",
+) -> ClientAudit:
+    """How well whoever saw the updates of each client can say whether its records have a property.
+
+    The adversary makes up clients from records of its own, trains them from the weights of a round as the real ones
+    train, and learns to tell their updates apart.
+
+    Args:
+        model: of the architecture that was trained; its own weights do not matter.
+        trace: as the aggregator saw it.
+        holds: by client: whether its records have the property; or the numbers of the rounds in which they did.
+        having, lacking: the adversary's own records with the property and without, as `as_records` takes them; of no
+            client, or the answer would be known already.
+        records: how many a made-up client trains on; the real ones are assumed to hold about so many.
+        share: of these, where the property is there, how many have it.
+        recipe, local_epochs: how clients train in a round: see `federate`.
+        rounds: how many rounds are looked at, evenly spread over those that were seen.
+
+    Raises:
+        InputError: the trace shows no client's updates, or something given cannot be used.
+    """
+    in_range(0, 1.000001, share=share)
+    whole(1, rounds=rounds, records=records)
+    sides = [as_records(data, name=name) for data, name in ((having, "having"), (lacking, "lacking"))]
+    target, *_ = targets.fit(targets.open_model(model), *sides)
+    simulate = partial(
+        _simulated, target, sides, (max(1, round(share * records)), records), recipe, local_epochs, device
+    )
+    trials, has = _trials(trace, holds, rounds)
+    check_fits(target, trials[0].sent())
+    game, client = PropertyGame(View(trials, simulate), has), np.array([trial.client for trial in trials])
+    found = [Found(*told(attack), (clustered_auc(game.play(attack), client),)) for attack in attacks]
+    looked = sorted({trial.round for trial in trials})
+    notes = (
+        f"{len(trials)} trials: {len(np.unique(client))} clients in {len(looked)} rounds. The interval holds for other "
+        "clients, in this one training. Without the model, nothing is seen of a client's records: 0.5.",
+    )
+    how = {"rounds": looked, "records": records, "share": share, "with": int(has.sum()), "without": int((~has).sum())}
+    question = "Do the records that a client trained on have the property?"
+    return ClientAudit("property", question, trace.viewer, tuple(found), notes, how)
+
+
+def _trials(
+    trace: Trace, holds: Mapping[str, bool | Collection[int]], rounds: int
+) -> tuple[tuple[Trial, ...], torch.Tensor]:
+    """One for each client and round that is looked at, and whether the property was there."""
+    seen = [one for one in trace.rounds if set(one.clients) - {EVERYONE}]
+    if not seen:
+        raise InputError(f"Properties of clients are read off their updates, found none seen by {trace.viewer}.")
+    if strange := sorted({name for one in seen for name in one.clients} - set(holds)):
+        raise InputError(
+            f"`holds` must say of each client whether it has the property, found nothing of `{strange[0]}`."
+        )
+    places = np.unique(np.linspace(0, len(seen) - 1, min(rounds, len(seen))).round().astype(int))
+    trials, has = [], []
+    for one in (seen[place] for place in places):
+        for client in one.clients:
+            trials.append(Trial(one.number, client, partial(one.sent, client), partial(one.update, client)))
+            said = holds[client]
+            has.append(said if isinstance(said, bool) else one.number in said)
+    return tuple(trials), torch.tensor(has)
+
+
+def _simulated(
+    target: targets.Target,
+    sides: Sequence[Records],
+    counts: tuple[int, int],
+    recipe: Recipe,
+    local_epochs: int,
+    device: str,
+    weights: Weights,
+    simulations: int,
+    seed: int,
+) -> tuple[list[Weights], list[Weights]]:
+    """Updates of made-up clients, with the property and without: they are trained as the clients of one round."""
+    rng, (with_it, records) = np.random.default_rng(seed), counts
+    having, lacking = sides
+    made: dict[str, Any] = {}
+    for number in range(simulations):
+        for name, few in ((f"with {number}", with_it), (f"without {number}", 0)):
+            parts = [
+                (side, rng.choice(len(side), size, replace=size > len(side)))
+                for side, size in ((having, few), (lacking, records - few))
+                if size
+            ]
+            made[name] = (
+                torch.cat([torch.as_tensor(side.x[rows]) for side, rows in parts]),
+                torch.cat([torch.as_tensor(side.y)[rows] for side, rows in parts]),
+            )
+    module, _ = bare(fill(target, weights))
+    with TemporaryDirectory() as folder:
+        trace = federate(
+            module,
+            made,
+            to=Path(folder) / "trace",
+            rounds=1,
+            recipe=recipe,
+            local_epochs=local_epochs,
+            seed=seed,
+            device=device,
+        )
+        updates = {name: trace.rounds[0].update(name) for name in made}
+    kinds = ("with ", "without ")
+    with_updates, without = ([updates[name] for name in made if name.startswith(kind)] for kind in kinds)
+    return with_updates, without
