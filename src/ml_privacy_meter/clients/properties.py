@@ -1,6 +1,7 @@
 """Which clients' records have a property? The property game, played on a trace and measured."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,13 +63,11 @@ def infer_property(
     in_range(0, 1.000001, share=share)
     whole(1, rounds=rounds, records=records)
     sides = [as_records(data, name=name) for data, name in ((having, "having"), (lacking, "lacking"))]
-    target, *_ = targets.fit(targets.open_model(model), *sides)
-    simulate = partial(
-        _simulated, target, sides, (max(1, round(share * records)), records), recipe, local_epochs, device
-    )
+    target, with_it, without = targets.fit(targets.open_model(model), *sides)
+    maker = _Maker(target, with_it, without, records, share, recipe, local_epochs, device)
     trials, has = _trials(trace, holds, rounds)
     check_fits(target, trials[0].sent())
-    game, client = PropertyGame(View(trials, simulate), has), np.array([trial.client for trial in trials])
+    game, client = PropertyGame(View(trials, maker.updates), has), np.array([trial.client for trial in trials])
     found = [Found(*told(attack), (clustered_auc(game.play(attack), client),)) for attack in attacks]
     looked = sorted({trial.round for trial in trials})
     notes = (
@@ -101,45 +100,36 @@ def _trials(
     return tuple(trials), torch.tensor(has)
 
 
-def _simulated(
-    target: targets.Target,
-    sides: Sequence[Records],
-    counts: tuple[int, int],
-    recipe: Recipe,
-    local_epochs: int,
-    device: str,
-    weights: Weights,
-    simulations: int,
-    seed: int,
-) -> tuple[list[Weights], list[Weights]]:
-    """Updates of made-up clients, with the property and without: they are trained as the clients of one round."""
-    rng, (with_it, records) = np.random.default_rng(seed), counts
-    having, lacking = sides
-    made: dict[str, Any] = {}
-    for number in range(simulations):
-        for name, few in ((f"with {number}", with_it), (f"without {number}", 0)):
-            parts = [
-                (side, rng.choice(len(side), size, replace=size > len(side)))
-                for side, size in ((having, few), (lacking, records - few))
-                if size
-            ]
-            made[name] = (
-                torch.cat([torch.as_tensor(side.x[rows]) for side, rows in parts]),
-                torch.cat([torch.as_tensor(side.y)[rows] for side, rows in parts]),
-            )
-    module, _ = bare(fill(target, weights))
-    with TemporaryDirectory() as folder:
-        trace = federate(
-            module,
-            made,
-            to=Path(folder) / "trace",
-            rounds=1,
-            recipe=recipe,
-            local_epochs=local_epochs,
-            seed=seed,
-            device=device,
-        )
-        updates = {name: trace.rounds[0].update(name) for name in made}
-    kinds = ("with ", "without ")
-    with_updates, without = ([updates[name] for name in made if name.startswith(kind)] for kind in kinds)
-    return with_updates, without
+@dataclass(frozen=True)
+class _Maker:
+    """Makes up clients from the adversary's own records, and trains them as the real ones train."""
+
+    target: targets.Target
+    having: Records
+    lacking: Records
+    records: int
+    share: float
+    recipe: Recipe
+    local_epochs: int
+    device: str
+
+    def updates(self, weights: Weights, simulations: int, seed: int) -> tuple[list[Weights], list[Weights]]:
+        """The updates of so many clients with the property, and of as many without, from these weights."""
+        rng, few = np.random.default_rng(seed), max(1, round(self.share * self.records))
+        made = {f"with {number}": self._client(rng, few) for number in range(simulations)}
+        made |= {f"without {number}": self._client(rng, 0) for number in range(simulations)}
+        settings = {"recipe": self.recipe, "local_epochs": self.local_epochs, "device": self.device, "seed": seed}
+        with TemporaryDirectory() as folder:
+            module = bare(fill(self.target, weights))[0]
+            (one,) = federate(module, made, to=Path(folder) / "trace", rounds=1, **settings).rounds  # type: ignore[arg-type]
+            found: list[Weights] = [one.update(name) for name in made]
+        return found[:simulations], found[simulations:]
+
+    def _client(self, rng: np.random.Generator, few: int) -> tuple[Any, Any]:
+        """Records of one client, ``few`` of them with the property; drawn anew where there are not enough."""
+        parts = [
+            (side.x[rows], side.labels[rows])
+            for side, size in ((self.having, few), (self.lacking, self.records - few))
+            if size and len(rows := rng.choice(len(side), size, replace=size > len(side)))
+        ]
+        return tuple(torch.cat(part) for part in zip(*parts, strict=True))  # type: ignore[return-value]

@@ -10,7 +10,9 @@ from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.property.game import Trial, View, Weights
 
 
-def learned(view: View, *, simulations: int = 32, directions: int = 16, seed: int = 0) -> Float[Tensor, " trials"]:
+def learned(
+    view: View, *, simulations: int = 32, directions: int = 16, sizes: bool = False, seed: int = 0
+) -> Float[Tensor, " trials"]:
     """The log-odds that the client's records have the property, by a classifier learned for its round.
 
     Updates are projected onto the directions in which simulated ones differ most.
@@ -24,6 +26,7 @@ def learned(view: View, *, simulations: int = 32, directions: int = 16, seed: in
     Args:
         simulations: made-up clients of each kind, for each round.
         directions: at most so many.
+        sizes: also look how far each weight went, whatever way: a property may push it up here and down there.
     """
     from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -33,11 +36,11 @@ def learned(view: View, *, simulations: int = 32, directions: int = 16, seed: in
     score, groups = np.zeros(len(view.trials)), _alike(view.trials)
     for number, places in enumerate(groups):
         having, lacking = view.simulate(view.trials[places[0]].sent(), simulations, seed + number)
-        made = np.stack([_flat(update) for update in (*having, *lacking)])
+        made = np.stack([_flat(update, sizes) for update in (*having, *lacking)])
         kept = PCA(min(directions, len(made) - 1), svd_solver="full", whiten=False).fit(made)
         truth = np.repeat([True, False], [len(having), len(lacking)])
         judge = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(kept.transform(made), truth)
-        seen = np.stack([_flat(view.trials[place].update()) for place in places])
+        seen = np.stack([_flat(view.trials[place].update(), sizes) for place in places])
         score[places] = judge.decision_function(kept.transform(seen))
     return torch.from_numpy(score)
 
@@ -50,8 +53,9 @@ def _alike(trials: tuple[Trial, ...]) -> list[list[int]]:
     return list(found.values())
 
 
-def _flat(update: Weights) -> np.ndarray:
+def _flat(update: Weights, sizes: bool) -> np.ndarray:
     parts = [value.double().flatten() for _, value in sorted(update.items()) if value.is_floating_point()]
     if not parts:
         raise InputError("An update must change numbers, found none. Give a trace whose updates are seen.")
-    return torch.cat(parts).numpy()
+    flat = torch.cat(parts)
+    return (torch.cat([flat, flat.abs()]) if sizes else flat).numpy()
