@@ -1,6 +1,6 @@
 """What the rounds of a federated training tell of its clients, on digits, with intervals over trainings.
 
-python benchmarks/federated_clients.py                           all three, two seeds each: some minutes
+python benchmarks/federated_clients.py                           all, two seeds each: some minutes
 python benchmarks/federated_clients.py source --seeds 5          which client holds a record
 python benchmarks/federated_clients.py active --seeds 5          active membership against passive
 python benchmarks/federated_clients.py property --seeds 5        which clients' digits are drawn with a thick pen
@@ -9,8 +9,9 @@ python benchmarks/federated_clients.py property --seeds 5        which clients' 
 import argparse
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 
 from ml_privacy_meter import Scores, clients, risk
 from ml_privacy_meter.federated import FEDAVG, dirichlet, federate, iid
+from ml_privacy_meter.traces import Trace
 
 RECIPE = replace(FEDAVG, batch_size=16)
 EPOCHS = 5
@@ -52,59 +54,79 @@ def source(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
                 yield f"{name}: {one.attack}, {figure.name}", figure.value
 
 
-def active(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
-    """AUC of telling records that a client holds from records that nobody holds, on the same targets."""
-    order, rng = shuffled(seed), np.random.default_rng(1000 + seed)
+@dataclass(frozen=True)
+class Contest:
+    """Clients, and what is asked of each: records of its own, and as many that nobody holds."""
+
+    seed: int
+    folder: Path
+    held: dict[str, tuple[Tensor, Tensor]]
+    asked: dict[str, tuple[Tensor, Tensor]]
+    member: Tensor
+    rest: Tensor  # rows that nobody holds, and nobody asks about
+    parts: Tensor
+
+    def trained(self, to: str, *, rounds: int = QUIET + TARGETS, **hooks: Any) -> Trace:
+        told = {"recipe": RECIPE, "local_epochs": EPOCHS, "seed": self.seed, "device": "cpu"}
+        return federate(network(self.seed), self.held, to=self.folder / to, rounds=rounds, **told, **hooks)
+
+    def auc(self, score: Tensor) -> float:
+        return auc(score, self.member)
+
+
+def auc(score: Tensor, member: Tensor) -> float:
+    return float(risk.auc(Scores(score, member)).value or 0.0)
+
+
+def contest(seed: int, folder: Path) -> Contest:
+    order, rng, half = shuffled(seed), np.random.default_rng(1000 + seed), TARGETS // 2
     parts, rest = order[: 4 * HELD].reshape(4, HELD), order[4 * HELD :]
     held = {f"client {number}": (X[part], Y[part]) for number, part in enumerate(parts)}
     asked, member = {}, []
     for number, (name, part) in enumerate(zip(held, parts, strict=True)):
-        half, mixed = TARGETS // 2, rng.permutation(TARGETS)
+        mixed = rng.permutation(TARGETS)
         rows = torch.cat([part[:half], rest[number * half : (number + 1) * half]])[mixed]
         asked[name] = (X[rows], Y[rows])
         member.append(torch.from_numpy(mixed < half))
-    truth = torch.cat(member)
-    told = {"rounds": QUIET + TARGETS, "recipe": RECIPE, "local_epochs": EPOCHS, "seed": seed, "device": "cpu"}
-
-    def auc(score: Tensor, of: Tensor = truth) -> float:
-        return float(risk.auc(Scores(score, of)).value or 0.0)
-
-    model = network(seed)
-    honest = federate(model, held, to=folder / "honest", **told)
-    ascent = clients.aggregator_ascent(model, asked, to=folder / "ascent", first=QUIET)
-    few = clients.aggregator_ascent(model, asked, to=folder / "few", first=QUIET, at_once=10)
-    alone = clients.isolation(model, asked, to=folder / "alone")
-    found = {
-        "passive, one look": auc(ascent.score(honest)),
-        "passive, all rounds": auc(clients.passive(model, asked).score(honest)),
-    }
-    for name, to, attack in (
-        ("ascent, one target at a time", "ascent", ascent),
-        ("ascent, ten at a time", "few", few),
-        ("isolation, all rounds", "alone", alone),
-    ):
-        found[name] = auc(attack.score(federate(model, held, to=folder / to, server=attack.server, **told)))
-        yield name, found[name]
-        yield f"{name}, less passive over all rounds", found[name] - found["passive, all rounds"]
-    yield from list(found.items())[:2]
-    yield "ascent less passive, one look each", found["ascent, one target at a time"] - found["passive, one look"]
-    yield from participant(model, held, parts[1:], rest[4 * TARGETS :], told | {"rounds": QUIET + 2 * 42}, folder)
+    return Contest(seed, folder, held, asked, torch.cat(member), rest[4 * half :], parts)
 
 
-def participant(
-    model: nn.Module, held: dict, parts: Tensor, rest: Tensor, told: dict, folder: Path
-) -> Iterator[tuple[str, float]]:
-    """The same of a client that asks about records of the three others, seeing the global models alone."""
-    rows, truth = torch.cat([parts[:, :7].flatten(), rest[:21]]), torch.arange(42) < 21
-    mixed = torch.from_numpy(np.random.default_rng(told["seed"]).permutation(42))
-    rows, truth = rows[mixed], truth[mixed]
-    attack = clients.participant_ascent(model, (X[rows], Y[rows]), client="client 0", step=3.0, boost=4.0, first=QUIET)
-    honest = federate(model, held, to=folder / "longer", **told)
-    pushed = federate(model, held, to=folder / "pushed", participants=attack.participants, **told)
-    values = [float(risk.auc(Scores(attack.score(trace), truth)).value or 0.0) for trace in (honest, pushed)]
-    yield "a participant, passive, one look", values[0]
-    yield "a participant's ascent", values[1]
-    yield "a participant's ascent less passive", values[1] - values[0]
+def active(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
+    """AUC of telling records that a client holds from records that nobody holds, on the same targets."""
+    of = contest(seed, folder)
+    honest = of.trained("honest")
+    ascent = clients.aggregator_ascent(network(seed), of.asked, to=folder / "ascent", first=QUIET)
+    look = of.auc(ascent.score(honest))
+    watched = of.auc(clients.passive(network(seed), of.asked).score(honest))
+    found = of.auc(ascent.score(of.trained("ascent", server=ascent.server)))
+    yield "passive, one look", look
+    yield "passive, all rounds", watched
+    yield "ascent, one target at a time", found
+    yield "ascent less passive, one look each", found - look
+    yield "ascent less passive over all rounds", found - watched
+
+
+def others(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
+    """The same of a few targets at a time, of isolation, and of a participant who sees global models alone."""
+    of, model = contest(seed, folder), network(seed)
+    watched = of.auc(clients.passive(model, of.asked).score(of.trained("honest")))
+    few = clients.aggregator_ascent(model, of.asked, to=folder / "few", first=QUIET, at_once=10)
+    alone = clients.isolation(model, of.asked, to=folder / "alone")
+    yield "passive, all rounds", watched
+    for name, to, attack in (("ascent, ten at a time", "few", few), ("isolation, all rounds", "alone", alone)):
+        found = of.auc(attack.score(of.trained(to, server=attack.server)))
+        yield name, found
+        yield f"{name}, less passive", found - watched
+    rows, member = torch.cat([of.parts[1:, :7].flatten(), of.rest[:21]]), torch.arange(42) < 21
+    mixed = torch.from_numpy(np.random.default_rng(seed).permutation(42))
+    target = (X[rows[mixed]], Y[rows[mixed]])
+    push = clients.participant_ascent(model, target, client="client 0", step=3.0, boost=4.0, first=QUIET)
+    rounds = QUIET + 2 * len(mixed)
+    honest = auc(push.score(of.trained("longer", rounds=rounds)), member[mixed])
+    pushed = auc(push.score(of.trained("pushed", rounds=rounds, participants=push.participants)), member[mixed])
+    yield "a participant, passive, one look", honest
+    yield "a participant's ascent", pushed
+    yield "a participant's ascent less passive", pushed - honest
 
 
 def properties(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
@@ -114,7 +136,7 @@ def properties(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
     for label in range(10):  # more ink than half of the same digit: labels do not tell
         thick[label == Y] = ink[label == Y] > ink[label == Y].median()
     with_it, without = order[thick[order]], order[~thick[order]]
-    size, number, held, holds, blank = 30, 24, {}, {}, {}
+    size, number, held, holds = 30, 24, {}, {}
     for client in range(number):
         few = size // 2 if client % 2 == 0 else 0
         rows, with_it, without = torch.cat([with_it[:few], without[: size - few]]), with_it[few:], without[size - few :]
@@ -129,12 +151,14 @@ def properties(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
         yield name, float(found.found[0].risks[0].value or 0.0)
 
 
-PARTS = {"source": source, "active": active, "property": properties}
+PARTS = {"source": source, "active": active, "others": others, "property": properties}
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("parts", nargs="*", metavar="part", help="source, active, property; all if none is named")
+    options.add_argument(
+        "parts", nargs="*", metavar="part", help="source, active, others, property; all if none is named"
+    )
     options.add_argument("--seeds", type=int, default=2)
     given = options.parse_args()
     for part in given.parts or PARTS:
