@@ -54,7 +54,7 @@ def train(message: Message, context: Context) -> Message:
 
 @server_app.main()
 def serve(grid: Grid, context: Context) -> None:
-    strategy = FedAvg(fraction_evaluate=0.0)
+    strategy = FedAvg(fraction_evaluate=0.0, min_train_nodes=CLIENTS)
     strategy = pm.federated.flower.traced(strategy, to=TO, says={"local_steps": 75})  # the second
     start, told = ArrayRecord(network().state_dict()), ConfigRecord({"lr": 0.1})
     strategy.start(grid, start, num_rounds=ROUNDS, train_config=told)

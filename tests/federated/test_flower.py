@@ -268,6 +268,16 @@ def test_a_participant_who_is_not_asked_to_evaluate_does_not_know_the_last_model
         Trace.open(tmp_path / "0").final()
 
 
+def test_a_client_that_evaluates_before_it_trains_has_a_trace_from_its_first_training(tmp_path):
+    class LateComer(FedAvg):
+        def configure_train(self, server_round, arrays, config, grid):
+            messages = super().configure_train(server_round, arrays, config, grid)
+            return [one for one in messages if server_round > 1 or one.metadata.dst_node_id != 2]
+
+    run(LateComer(), app=client_app(mods=[watching(to=tmp_path)]))
+    assert [len(Trace.open(tmp_path / client)) for client in "012"] == [1, 2, 2]
+
+
 def test_a_participants_trace_is_not_continued_by_another_training(tmp_path):
     app = client_app(mods=[watching(to=tmp_path)])
     run(FedAvg(), app=app, rounds=1)
@@ -294,7 +304,7 @@ import sys, flower_apps
 from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from ml_privacy_meter.federated.flower import traced, watching
-server, _ = flower_apps.server_app(traced(FedAvg(), to=sys.argv[1] + "/t"))
+server, _ = flower_apps.server_app(traced(FedAvg(min_train_nodes=3), to=sys.argv[1] + "/t"))
 client = flower_apps.client_app(mods=[watching(to=sys.argv[1] + "/seen")])
 run_simulation(server, client, num_supernodes=3, backend_config={"client_resources": {"num_cpus": 1}})
 """

@@ -64,8 +64,9 @@ def watching(
 ) -> Mod:
     """A mod for a `ClientApp`, which writes what each client is sent, and what it sends, into a trace of its own.
 
-    The trace lies in a folder of ``to`` that is named after the client. Its last model is the one that the client was
-    last sent to evaluate, where no training came after. Mods that stand behind this one have worked on what it sees.
+    The trace lies in a folder of ``to`` that is named after the client, and begins with its first training. Its last
+    model is the one that the client was sent to evaluate, where no training came after. Mods that stand behind this one
+    have worked on what it sees.
 
     Args:
         name: of the setting of a node that says who it is; nodes without it go by their number.
@@ -75,7 +76,8 @@ def watching(
 
     def mod(message: Any, context: Any, call_next: Callable[[Any, Any], Any]) -> Any:
         kind = message.metadata.message_type.split(".")[0]
-        if kind not in ("train", "evaluate") or not message.content.array_records:
+        kept = kind == "train" or (kind == "evaluate" and STATE in context.state)
+        if not kept or not message.content.array_records:
             return call_next(message, context)
         client = str(context.node_config.get(name, context.node_id))
         before = _weights(message.content, arrays, f"what client {client} was sent")
