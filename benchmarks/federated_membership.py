@@ -44,14 +44,7 @@ def digits(seed: int) -> dict[str, float]:
     recipe = replace(pm.federated.FEDAVG, lr=0.1, batch_size=16)
     with tempfile.TemporaryDirectory() as folder:
         trace = pm.federated.federate(
-            model,
-            clients,
-            to=Path(folder) / "trace",
-            rounds=30,
-            recipe=recipe,
-            local_epochs=10,
-            seed=seed,
-            device="cpu",
+            model, clients, to=Path(folder) / "trace", rounds=30, recipe=recipe, local_epochs=10, seed=seed
         )
         model.load_state_dict(trace.final())
         theirs = members.take(np.flatnonzero(owner != "client-0"))
