@@ -13,18 +13,8 @@ import ml_privacy_meter
 ROOT = Path(__file__).parents[1]
 BESIDE = ("CONTRIBUTING", "CHANGELOG")
 MODULES = (
-    *(
-        "membership",
-        "risk",
-        "signals",
-        "canaries",
-        "claims",
-        "defenses",
-        "guarantees",
-        "monitoring",
-        "federated",
-        "traces",
-    ),
+    *("membership", "risk", "signals", "canaries", "claims", "defenses", "guarantees", "monitoring"),
+    *("federated", "traces", "clients", "source"),
     *("attack", "attack.meminf", "utils", "utils.attack_data"),
 )
 
