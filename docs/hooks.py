@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 BESIDE = ("CONTRIBUTING", "CHANGELOG")
 MODULES = (
     *("membership", "risk", "signals", "canaries", "claims", "defenses", "guarantees", "monitoring"),
-    *("federated", "traces", "clients", "source"),
+    *("federated", "traces", "clients", "source", "property", "reconstruction", "reconstructing"),
     *("attack", "attack.meminf", "utils", "utils.attack_data"),
 )
 
