@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import jaxtyping
 import pytest
 from pages import CHROMIUM
 
@@ -16,3 +17,11 @@ def browser() -> Iterator[Any]:
         )
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Within, annotations are not checked: for what is called a thousand times over, and checked where it is called once."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

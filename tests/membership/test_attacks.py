@@ -43,6 +43,7 @@ def test_finds_the_leak_where_there_is_one(attack, measure, _, models):
 
 
 @pytest.mark.parametrize(("attack", "_", "count", "models"), attacks.ATTACKS)
+@pytest.mark.usefixtures("unchecked")
 def test_finds_nothing_where_there_is_nothing(attack, _, count, models):
     """An interval of 95% may lie above chance in one of 40 worlds without a leak; not in more than luck explains."""
     found = dict.fromkeys((auc, attacks.TPR_AT_5, advantage), 0)

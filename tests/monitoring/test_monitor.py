@@ -47,6 +47,7 @@ def test_each_attack_is_found_by_its_check_and_few_honest_clients_are(tmp_path, 
     assert len(honest) <= 9  # of 60 looks, each with 5%: more in 0.1% of logs, were the thresholds exact
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_honest_sessions_alarm_as_often_as_is_said():
     """Over many benign logs: the thresholds are those of the rate, neither above nor below."""
     rates = {"prada": [], "strange": []}

@@ -73,6 +73,7 @@ def guesses_at_corners(member: np.ndarray, other: np.ndarray) -> list[int]:
     ("shift", "corners", "epsilon", "gaussian"),
     [(1, 386, 1.13346, 2.164749), (2, 374, 2.311945, 4.7218075), (4, 140, 4.395568, 9.133752)],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bounds_equal_those_of_jax_privacy_with_as_many_tries(shift, corners, epsilon, gaussian):
     """10,000 canaries of either kind at the quantiles of normal distributions; one try makes none."""
     others = norm.ppf((np.arange(10_000) + 0.5) / 10_000)
@@ -180,6 +181,7 @@ def test_the_significance_is_used_where_all_canaries_are_guessed():
     assert 0.01 <= above <= 0.05 + 3 * 0.0126
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_the_best_of_many_numbers_of_guesses_is_corrected():
     """Scores without meaning: the best of 25 at full confidence would be above 0 in a fifth of audits or more."""
     tries = list(range(4, 104, 4))

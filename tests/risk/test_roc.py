@@ -105,6 +105,7 @@ TRUTHS = {
 
 @pytest.mark.parametrize(("shift", "spread"), [(0.0, 1.0), (1.0, 1.0), (0.5, 2.0)])
 @pytest.mark.parametrize("measure", TRUTHS, ids=["AUC", "TPR@10%FPR", "TPR@1%FPR"])
+@pytest.mark.usefixtures("unchecked")
 def test_intervals_hold_the_truth_as_often_as_they_say(measure, shift, spread):
     """Over 1,000 data sets; three standard errors are two per cent. `benchmarks/coverage.py` has the long run."""
     truth = TRUTHS[measure](shift, spread)
