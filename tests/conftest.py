@@ -21,7 +21,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """Within, annotations are not checked: for what is called a thousand times over, and checked where it is called once."""
+    """Within, annotations are not checked: for what is called a thousand times, and checked elsewhere."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

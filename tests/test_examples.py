@@ -201,5 +201,5 @@ def fewer_images(source: Path, target: Path, *, each: int) -> None:
 
 def test_every_example_is_run_here():
     """An example that nobody runs stops working, and nobody knows."""
-    text = Path(__file__).read_text(encoding="utf-8")
+    text = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.rglob("test_*example*.py"))
     assert all(f'"{path.name}"' in text for path in EXAMPLES.glob("*.py"))

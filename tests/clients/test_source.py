@@ -203,3 +203,8 @@ def test_rounds_are_compared_within_themselves_and_averaged():
     said = {(0, "a"): 3.0, (0, "b"): 1.0, (1, "a"): 9.0, (2, "c"): 5.0}
     found = view.compared(lambda part: torch.tensor([said[part.round, part.client]], dtype=torch.float64))
     assert found.tolist() == [[0.5, -1.0, 0.0]]
+
+
+def test_a_client_that_never_sent_an_update_is_refused(training):
+    with pytest.raises(InputError, match="found none of `d`"):
+        infer_source(network(), training, CLIENTS | {"d": data(20, 9)})

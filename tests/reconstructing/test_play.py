@@ -189,6 +189,21 @@ def test_batch_norm_is_said(tmp_path):
     assert "no statistics of the batch were given" in " ".join(str(result).split())
 
 
+def test_what_buffers_tell_of_the_batch_is_not_in_the_view():
+    model, seen = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.Linear(8, 4)), []
+
+    def looks(view):
+        """Nothing."""
+        seen.append(view.change.keys())
+        return blind(view)
+
+    change = {name: torch.ones_like(value) for name, value in model.state_dict().items()}
+    reconstruct(
+        model, change, (torch.rand(2, 1, 8, 8), torch.tensor([0, 1])), public=torch.rand(9, 1, 8, 8), attacks=(looks,)
+    )
+    assert seen == [dict(model.named_parameters()).keys()]
+
+
 def test_a_round_of_a_trace_is_reconstructed_from_what_the_client_was_sent(tmp_path):
     sent, x, y = linear(1), images(1, seed=3), torch.tensor([2])
     update = trained(sent, x, y, lr=0.3, steps=4, batch_size=1)

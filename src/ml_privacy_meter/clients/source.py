@@ -72,6 +72,8 @@ def _game(model: nn.Module, trace: Trace, clients: Mapping[str, Any], seed: int,
     names = tuple(clients)
     if strange := sorted(set(trace.clients) - {EVERYONE, *names}):
         raise InputError(f"`clients` must name all clients of the trace, found no records of `{strange[0]}`.")
+    if len(trace.clients) > 1 and (silent := sorted(set(names) - {*trace.clients})):
+        raise InputError(f"Each of `clients` must have sent an update, found none of `{silent[0]}`. Leave it out.")
     given = [as_records(data, name=name) for name, data in clients.items()]
     holder = np.repeat(np.arange(len(names)), [len(one) for one in given])
     everyone = scan(reduce(join, given), name="the clients together")

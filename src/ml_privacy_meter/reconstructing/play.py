@@ -74,7 +74,8 @@ def reconstruct(
     known = y if known_labels else None
     given: dict[str, Any] = {"lr": lr, "local_steps": local_steps, "batch_size": batch_size, "span": span, "seed": seed}
     device = next((weight.device for weight in model.parameters()), torch.device("cpu"))
-    change = {name: value.to(device) for name, value in change.items()}
+    trained = {name for name, _ in model.named_parameters()}  # buffers hold statistics of the batch
+    change = {name: value.to(device) for name, value in change.items() if name in trained}
     view = View(model, change, len(x), torch.as_tensor(public).to(device), labels=known, **given)
     game = ReconstructionGame(view, x)
     right = None if known_labels else _labels_right(view, y)
