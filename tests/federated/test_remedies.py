@@ -1,6 +1,7 @@
 """Remedies do what they say: the norm that is left, the size and place of noise, and what is guaranteed of it."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -184,6 +185,21 @@ def test_dp_sgd_of_clients_is_accounted_over_all_rounds(tmp_path):
     assert kept["unit"] == "record"
     assert kept["epsilon"] == pytest.approx(wanted)
     assert not close(trace.final(), run(tmp_path, sizes=(12, 30), rounds=3, local_epochs=2, to="u").final(), atol=0.01)
+
+
+@pytest.mark.filterwarnings("ignore:Secure RNG turned off", "ignore:Full backward hook is firing")
+@pytest.mark.parametrize("delta", [None, 1e-2])
+def test_clients_of_different_sizes_are_held_to_one_delta(tmp_path, delta):
+    defense = defenses.dp_sgd(noise_multiplier=1.0, delta=delta)
+    sizes, recipe = (8, 12), replace(federated.FEDAVG, batch_size=4)  # by themselves at 1e-1 and at 1e-2
+    (kept,) = run(tmp_path, defense, sizes=sizes, rounds=2, recipe=recipe).says["guarantees"]
+    at = [
+        guarantees.dp_sgd(noise_multiplier=1.0, sample_rate=4 / size, steps=2 * size // 4).epsilon(1e-2)
+        for size in sizes
+    ]
+    assert at[0] > at[1] + 0.05
+    assert kept["epsilon"] == pytest.approx(max(at))
+    assert (kept["delta"], kept["sample_rate"], kept["steps"]) == (1e-2, 0.5, 4)
 
 
 def test_noise_that_follows_from_an_epsilon_of_one_round_is_refused(tmp_path):

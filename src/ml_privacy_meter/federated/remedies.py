@@ -14,6 +14,7 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.traces import Weights
 
 Change = dict[str, Tensor]
+EVERYBODY = "everybody, the server too"
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def central_dp(*, noise_multiplier: float, clip: float = 1.0, delta: float = 1e-
         noisy=True,
         says=f"The server clips each update to a norm of {clip:g} and adds noise of {noise_multiplier:g} times that "
         "norm to their sum; it sees each update itself.",
-        guarantee=lambda share, rounds: _kept(seen, noise_multiplier, share, rounds, delta),
+        guarantee=lambda share, rounds: kept("client", seen, noise_multiplier, share, rounds, delta),
     )
 
 
@@ -124,7 +125,7 @@ def local_dp(*, noise_multiplier: float, clip: float = 1.0, delta: float = 1e-5)
         noisy=True,
         says=f"Each client clips its update to a norm of {clip:g} and adds noise of {noise_multiplier:g} times that "
         "norm; the server sees no other.",
-        guarantee=lambda share, rounds: _kept("everybody, the server too", noise_multiplier, 1.0, rounds, delta),
+        guarantee=lambda share, rounds: kept("client", EVERYBODY, noise_multiplier, 1.0, rounds, delta),
     )
 
 
@@ -208,9 +209,10 @@ def _pruned(update: Weights, generator: Generator, *, share: float) -> Change:
     return {name: value * part.view(value.shape) for (name, value), part in zip(update.items(), parts, strict=True)}
 
 
-def _kept(towards: str, noise: float, share: float, rounds: int, delta: float) -> Kept:
+def kept(unit: str, towards: str, noise: float, share: float, steps: int, delta: float) -> Kept:
+    """What Gaussian noise guarantees that is added so many times, each time to a sample of so large a share."""
     try:
-        epsilon = guarantees.dp_sgd(noise_multiplier=noise, sample_rate=share, steps=rounds, delta=delta).epsilon(delta)
+        epsilon = guarantees.dp_sgd(noise_multiplier=noise, sample_rate=share, steps=steps, delta=delta).epsilon(delta)
     except OverflowError:  # of next to no noise
         epsilon = inf
-    return Kept("client", towards, epsilon, delta, noise, share, rounds)
+    return Kept(unit, towards, epsilon, delta, noise, share, steps)

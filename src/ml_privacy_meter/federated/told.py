@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from math import inf
 from typing import Any
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.federated.local import Local
-from ml_privacy_meter.federated.remedies import Kept, Remedy
+from ml_privacy_meter.federated.remedies import EVERYBODY, Kept, Remedy, kept
 from ml_privacy_meter.training import Defense
 
 TOLD = ("optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "augment", "precision")
@@ -17,9 +18,9 @@ def told(
 ) -> dict[str, Any]:
     """By name, as JSON holds it; ``local_steps`` is of the client with the most records."""
     given = [*remedies, *([defense] if defense else [])]
-    kept = [one.guarantee(participation, rounds) for one in remedies if one.guarantee]
+    found = [one.guarantee(participation, rounds) for one in remedies if one.guarantee]
     if defense and defense.guarantee:
-        kept.append(_of_defense(local, defense, rounds))
+        found.append(_of_defense(local, defense, rounds))
     return {
         **{name: getattr(local.recipe, name) for name in TOLD},
         "local_epochs": local.recipe.epochs,
@@ -28,21 +29,27 @@ def told(
         "participation": participation,
         "records": dict(local.counts),
         "remedies": [str(one) for one in given],
-        "guarantees": [asdict(one) for one in kept],
+        "guarantees": [asdict(one) for one in found],
     }
 
 
 def _of_defense(local: Local, defense: Defense, rounds: int) -> Kept:
-    """What a defense of clients guarantees over all rounds, to the records of the client that are kept least."""
+    """What a defense of clients guarantees over all rounds, to the records of the client that are kept least.
+
+    All clients are held to one delta, the smallest that any of them has of its own.
+    """
     assert defense.guarantee is not None
-    recipe, found = local.recipe, []
-    for records in sorted(set(local.counts.values())):
-        once = defense.guarantee(recipe, records)
-        found.append(defense.guarantee(replace(recipe, epochs=recipe.epochs * rounds), records))
-        if found[-1].noise_multiplier != once.noise_multiplier:
-            raise InputError(
-                "A defense of clients trains anew in each round, so that its noise cannot follow from an epsilon of "
-                f"all rounds: found {defense}. Give `noise_multiplier` in place of `epsilon`."
-            )
-    least = max(found, key=lambda spent: spent.epsilon)
-    return Kept("record", "everybody, the server too", **asdict(least))
+    recipe, sizes = local.recipe, sorted(set(local.counts.values()))
+    once = [defense.guarantee(recipe, records) for records in sizes]
+    whole = [defense.guarantee(replace(recipe, epochs=recipe.epochs * rounds), records) for records in sizes]
+    if any(a.noise_multiplier != b.noise_multiplier for a, b in zip(once, whole, strict=True)):
+        raise InputError(
+            "A defense of clients trains anew in each round, so that its noise cannot follow from an epsilon of "
+            f"all rounds: found {defense}. Give `noise_multiplier` in place of `epsilon`."
+        )
+    delta = min(one.delta for one in once)  # one for all: an epsilon at another delta cannot be compared
+    plans = {(one.noise_multiplier, one.sample_rate, one.steps * rounds) for one in once}
+    if any(one.epsilon == inf for one in whole):
+        least = max(whole, key=lambda one: one.epsilon)
+        return Kept("record", EVERYBODY, inf, delta, least.noise_multiplier, least.sample_rate, least.steps)
+    return max((kept("record", EVERYBODY, *plan, delta) for plan in sorted(plans)), key=lambda one: one.epsilon)
