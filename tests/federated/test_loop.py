@@ -1,6 +1,7 @@
 """The loop trains as its formulas say, tells nothing to who should not see it, and goes on where it was killed."""
 
 import copy
+from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
@@ -143,6 +144,48 @@ def test_other_records_are_another_training(tmp_path):
     federate(linear(), clients(9, 9), to=tmp_path / "t", rounds=2)
     with pytest.raises(InputError, match="another training"):
         federate(linear(), clients(9, 9, seed=1), to=tmp_path / "t", rounds=2)
+
+
+def _two_layers(kind: type[nn.Module] = nn.ReLU, **settings: float) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(5, 4), kind(**settings), nn.Linear(4, 3))
+
+
+def _frozen() -> nn.Module:
+    model = _two_layers()
+    model[0].requires_grad_(False)
+    return model
+
+
+class _Doubled(nn.Sequential):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_two_layers(), _two_layers(nn.Tanh)),
+        (_two_layers(nn.Dropout, p=0.1), _two_layers(nn.Dropout, p=0.5)),
+        (_two_layers(), _Doubled(*_two_layers())),
+        (_two_layers(), _frozen()),
+        (_two_layers(), nn.Sequential(OrderedDict(zip("abc", _two_layers(), strict=True)))),
+    ],
+)
+def test_another_model_with_the_same_weights_is_another_training(tmp_path, one, other):
+    federate(one, clients(9, 9), to=tmp_path / "t", rounds=2)
+    with pytest.raises(InputError, match="another training"):
+        federate(other, clients(9, 9), to=tmp_path / "t", rounds=2)
+    federate(one, clients(9, 9), to=tmp_path / "t", rounds=2)
+
+
+def test_a_model_that_cannot_be_compared_with_another_needs_an_empty_folder(tmp_path):
+    model = linear()
+    model[0].helper = object()  # whatever it does
+    (tmp_path / "t").mkdir()
+    federate(model, clients(9, 9), to=tmp_path / "t", rounds=1)
+    with pytest.raises(InputError, match="Choose an empty folder"):
+        federate(model, clients(9, 9), to=tmp_path / "t", rounds=1)
 
 
 def test_the_trace_does_not_tell_the_seed(tmp_path):

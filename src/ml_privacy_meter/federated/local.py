@@ -46,11 +46,12 @@ class Local:
 
     @cached_property
     def key(self) -> str:
-        """Of the content of all that is trained from and on."""
-        held = [value.detach().cpu().contiguous().flatten() for value in (*self.state().values(), self.x, self.y)]
-        return key.digest(
-            *(value.view(torch.uint8).numpy().tobytes() for value in held), *map(repr, self.counts.items())
-        )
+        """Of all that is trained, and what from and on; empty where the module is more than words can say."""
+        structure, data = key.of_module(self.module), (self.x.cpu(), self.y.cpu())
+        held = [value.contiguous().flatten().view(torch.uint8).numpy().tobytes() for value in data]
+        shapes = [f"{tuple(value.shape)} {value.dtype}" for value in data]
+        said = map(repr, (sorted(self.trained), shapes, self.dtype, *self.counts.items()))
+        return key.digest(structure, *held, *said) if structure else ""
 
     @property
     def trained(self) -> frozenset[str]:

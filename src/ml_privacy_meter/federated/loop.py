@@ -82,8 +82,7 @@ def federate(
     plan = _Plan(local, given, rounds, participation, seed, server, participants or {})
     says = told(local, given, defense, rounds=rounds, participation=participation)
     says |= {"active_server": server is not None, "malicious": sorted(plan.participants)}
-    own = (defense.key if defense else "", repr(says), str(seed), local.key)
-    writer = TraceWriter(to, says | {"key": key.digest(*own)}, goes_on=True)
+    writer = TraceWriter(to, says | {"key": _key(local, defense, says, seed, Path(to))}, goes_on=True)
     held = Trace.open(to, some=False)
     if held.finished:
         return held
@@ -244,6 +243,20 @@ def _sorted(remedies: Sequence[Any]) -> tuple[list[Remedy], Defense | None]:
     if defenses and not defenses[0].trains:
         raise InputError(f"A `Defense` of clients must change how they train, found {defenses[0]}. Leave it out.")
     return given, defenses[0] if defenses else None
+
+
+def _key(local: Local, defense: Defense | None, says: Mapping[str, object], seed: int, to: Path) -> str:
+    """Of this training; of one that none can be made of, empty, and then the folder must be so too."""
+    own = (local.key, *([defense.key] if defense else []))
+    if all(own):
+        return key.digest(*own, repr(says), str(seed))
+    if to.exists() and any(to.iterdir()):
+        which = f"a {type(local.module).__name__}" if not local.key else str(defense)
+        raise InputError(
+            "A training goes on, or is read, only where all that it is made of can be compared, and a setting or the "
+            f"code of {which} cannot: {to} may hold another training. Choose an empty folder."
+        )
+    return ""
 
 
 def _moved(bar: tqdm, rounds: float) -> None:
