@@ -161,12 +161,50 @@ def test_clients_are_dealt_so_that_they_say_nothing_of_the_truth():
     inside = pm.Records(torch.zeros(300, 1), y, np.arange(300), {"client": client})
     outside = pm.Records(torch.zeros(600, 1), y_others, np.arange(600))
     seen = pm.traces.Trace(Path("none"), rounds=(pm.traces.Round(0, Path("none"), {"a": 0.5, "b": 0.5}),))
-    asked = watched.dealt(seen, inside, outside, 0).groups["client"]
+    asked = watched.dealt(seen, inside, outside, 0)[0].groups["client"]
     assert set(asked[y_others.numpy() == 0]) == {"a"}
     for kind in (1, 2):
         shares = [np.mean(names[labels.numpy() == kind] == "a") for names, labels in ((client, y), (asked, y_others))]
         assert abs(shares[0] - shares[1]) < 0.01
-    assert not np.array_equal(asked, watched.dealt(seen, inside, outside, 1).groups["client"])
+    assert not np.array_equal(asked, watched.dealt(seen, inside, outside, 1)[0].groups["client"])
+
+
+ONE_HOT = np.eye(3, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [lambda y: y.astype(np.float32), lambda y: y[:, None], lambda y: ONE_HOT[y]],
+    ids=["floats", "a column", "one-hot rows"],
+)
+def test_clients_are_dealt_within_classes_however_these_are_written(training, written):
+    model, trace, members, others = training
+    y = members.y.numpy()
+    named = pm.Records(members.x, torch.from_numpy(written(y)), members.id, {"client": np.where(y == 0, *CLIENTS)})
+    outside = pm.Records(others[0], torch.from_numpy(written(others[1].numpy())), members.id)
+    case = prepare(model, named, outside, trace=trace)
+    np.testing.assert_array_equal(case.asked == CLIENTS[0], case.everyone.labels == 0)
+
+
+def test_of_labels_that_are_no_classes_none_are_said_to_be_matched(tmp_path):
+    x, y = torch.randn(80, 4), torch.randn(80)
+    model = nn.Linear(4, 1)
+    writer = pm.traces.TraceWriter(tmp_path / "t")
+    writer.add(model.state_dict(), {name: model.state_dict() for name in CLIENTS})
+    members = pm.Records(x[:40], y[:40], np.arange(40), {"client": np.repeat(CLIENTS, 20)})
+    trace = writer.finish(model.state_dict())
+    report = pm.audit(model, members, (x[40:], y[40:]), trace=trace, attacks=[threshold])
+    (check,) = (check for check in report.checks if check.name == watched.ASKED)
+    assert "no classes" in check.says
+    assert "within each class" not in check.says
+
+
+def test_non_members_are_asked_of_the_clients_that_they_name(training):
+    model, trace, members, others = training
+    own = pm.Records(*others, np.arange(80).astype(str), {"client": np.repeat(CLIENTS[1:], 80)})
+    case = prepare(model, members, own, trace=trace)
+    assert set(case.asked[~case.member.numpy()]) == {CLIENTS[1]}
+    assert "name themselves" in case.watched.checks[-1].says
 
 
 def test_records_that_no_client_holds_are_not_told_from_others_of_their_kind(tmp_path):

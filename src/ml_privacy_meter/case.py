@@ -13,12 +13,13 @@ from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.beside import Beside, earlier, set_beside
+from ml_privacy_meter.findings import Check
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.signals.store import content_key
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Index, Records, Rows, Scores
-from ml_privacy_meter.watched import CLIENT, DEALT, Watched, dealt, watched
+from ml_privacy_meter.watched import ASKED, CLIENT, Watched, dealt, watched
 
 BLIND_MOST = 5_000  # records of either set that the blind classifier sees
 BLIND_WIDTH = 4_096  # and numbers in each: of larger ones, every so manieth
@@ -98,12 +99,12 @@ def prepare(
         there = records_room.scan(references.public, name="public records")
         public = [pair for side in sides for pair in _equal(side, there)]
     inside, outside = (side.records for side in sides)
-    outside = outside if trace is None else dealt(trace, inside, outside, seed)
-    features = records_room.join(inside, outside)
+    features = records_room.join(*(replace(side, groups={}) for side in (inside, outside)))
     given = opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
     if opened.inner is targets.as_saved:
         opened, inside, outside = answered(opened, inside, outside)
     target, inside, outside = targets.fit(opened, inside, outside)
+    outside, how = (outside, "") if trace is None else dealt(trace, inside, outside, seed)
     everyone = records_room.join(inside, outside)
     order = np.random.default_rng(seed).permutation(len(everyone))
     member = torch.from_numpy(order < len(inside))
@@ -114,7 +115,7 @@ def prepare(
         beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
     seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
     asked = None if trace is None else everyone.groups.get(CLIENT)
-    seen = seen if asked is None else replace(seen, checks=(*seen.checks, DEALT))
+    seen = replace(seen, checks=(*seen.checks, Check(ASKED, True, how))) if how else seen
     return Case(target, everyone, features, member, pairs, public, beside, seen, asked)
 
 

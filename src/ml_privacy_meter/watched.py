@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
@@ -23,12 +24,7 @@ from ml_privacy_meter.types import Records
 
 NEAR = 1e-4  # of weights that were saved twice
 CLIENT = "client"  # the group that says which client a member lies with
-DEALT = Check(
-    "Does a record's client tell whether it is a member?",
-    True,
-    "No: each attack is asked whether a record was in the training set of one client, and non-members were dealt out "
-    "to clients at random, within each class as the members are.",
-)
+ASKED = "Does a record's client tell whether it is a member?"
 
 
 @dataclass(frozen=True)
@@ -93,37 +89,44 @@ def watched(target: Target, trace: Trace | None, snapshots: Sequence[Later]) -> 
     return Watched(moments, _differences(moments, target) if alike else (), "snapshot", viewer, len(moments))
 
 
-def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> Records:
-    """The non-members, each with a client that it is asked of: at random, within each class as the members are.
+def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> tuple[Records, str]:
+    """The non-members, each with a client that it is asked of, and how they came by it, in words.
 
-    So neither the client nor the class says who is a member. They stay as they are where members name no clients.
+    Their own client where they name one; else one at random, within each class as the members are. They stay as they
+    are, and nothing is said, where members name no clients.
+
+    Args:
+        inside: the members; their labels, and those of the others, fitted to the model.
 
     Raises:
-        InputError: a member's client took part in no round.
+        InputError: a client took part in no round.
     """
     if CLIENT not in inside.groups:
-        return outside
-    with_, part = np.asarray(inside.groups[CLIENT]).astype(str), {name for one in trace.rounds for name in one.shares}
-    strange = sorted({*with_} - part)
-    if strange:
-        raise InputError(
-            f"The group `{CLIENT}` must name clients of the trace, found '{strange[0]}', which took part in no round. "
-            f"It has {', '.join(sorted(part)):.300}."
-        )
-    rng, kinds = np.random.default_rng(seed), [_kinds(inside), _kinds(outside)]
-    asked = np.empty(len(outside), with_.dtype)
+        return outside, ""
+    with_, own = (np.asarray(side.groups.get(CLIENT, ())).astype(str) for side in (inside, outside))
+    _check_clients(trace, {*with_, *own})
+    if len(own):
+        return outside, "Non-members are asked of the clients that they name themselves."
+    classes = outside.labels.dtype == torch.int64
+    kinds = [side.labels.numpy() if classes else np.zeros(len(side)) for side in (inside, outside)]
+    rng, asked = np.random.default_rng(seed), np.empty(len(outside), with_.dtype)
     for kind in np.unique(kinds[1]):
         rows = rng.permutation(np.flatnonzero(kinds[1] == kind))
         like = with_[kinds[0] == kind] if (kinds[0] == kind).any() else with_
         places = (np.arange(len(rows)) + rng.random()) / len(rows) * len(like)  # evenly, from a place at random
         asked[rows] = np.sort(like)[places.astype(int)]
-    return replace(outside, groups={**outside.groups, CLIENT: asked})
+    within = "within each class as the members are" if classes else "whatever their labels, which are no classes"
+    says = f"Non-members name no client and were dealt out to the members' clients at random, {within}."
+    return replace(outside, groups={**outside.groups, CLIENT: asked}), says
 
 
-def _kinds(records: Records) -> np.ndarray:
-    """The class of each record; one for all where labels are none."""
-    y = np.asarray(records.y)
-    return y.astype(str) if y.ndim == 1 and y.dtype.kind != "f" else np.full(len(y), "")
+def _check_clients(trace: Trace, names: set[str]) -> None:
+    part = {name for one in trace.rounds for name in one.shares}
+    if strange := sorted(names - part):
+        raise InputError(
+            f"The group `{CLIENT}` must name clients of the trace, found '{strange[0]}', which took part in no round. "
+            f"It has {', '.join(sorted(part)):.300}."
+        )
 
 
 def _of_trace(trace: Trace, target: Target) -> Watched:
