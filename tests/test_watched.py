@@ -204,7 +204,28 @@ def test_non_members_are_asked_of_the_clients_that_they_name(training):
     own = pm.Records(*others, np.arange(80).astype(str), {"client": np.repeat(CLIENTS[1:], 80)})
     case = prepare(model, members, own, trace=trace)
     assert set(case.asked[~case.member.numpy()]) == {CLIENTS[1]}
-    assert "name themselves" in case.watched.checks[-1].says
+    assert "name themselves" in case.dealt
+
+
+@pytest.mark.parametrize("width", [5, 200])
+def test_clients_whose_records_differ_tell_members_and_that_is_measured(tmp_path, width):
+    """Nothing is memorised: what tells members is that each is like the others of its client."""
+    rng = np.random.default_rng(0)
+    client = np.repeat(CLIENTS, 150)
+    skew = np.where(client == CLIENTS[0], 1.5, -1.5)[:, None]
+    x, x_others = (torch.from_numpy((rng.normal(size=(300, width)) + skew).astype(np.float32)) for _ in range(2))
+    y, y_others = (torch.from_numpy(rng.integers(0, 2, 300)) for _ in range(2))
+    model = nn.Linear(width, 2)
+    writer = pm.traces.TraceWriter(tmp_path / "t")
+    writer.add(model.state_dict(), {name: model.state_dict() for name in CLIENTS})
+    trace = writer.finish(model.state_dict())
+    members = pm.Records(x, y, np.arange(300), {"client": client})
+    for groups, passed in (({}, False), ({"client": client}, True)):
+        others = pm.Records(x_others, y_others, np.arange(300), groups)
+        report = pm.audit(model, members, others, trace=trace, attacks=[threshold])
+        (check,) = (check for check in report.checks if check.name == watched.ASKED)
+        assert check.passed == passed
+        assert (report.risks["threshold"]["AUC"].baseline > 0.6) != passed
 
 
 def test_records_that_no_client_holds_are_not_told_from_others_of_their_kind(tmp_path):

@@ -38,6 +38,7 @@ from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Scores, marked
+from ml_privacy_meter.watched import by_client
 
 MOST_GROUPS = 1_000  # different values of a column to report on
 
@@ -258,7 +259,7 @@ def _checks(
         found.append(rehearsed.check())
     if rehearsed.scores and calibration is not None:
         found.append(checks.calibrated(calibration))
-    return (*found, *case.watched.checks)
+    return (*found, *case.watched.checks, *by_client(case.dealt, found[0]))
 
 
 def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.beside import Beside, earlier, set_beside
-from ml_privacy_meter.findings import Check
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.signals.store import content_key
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Index, Records, Rows, Scores
-from ml_privacy_meter.watched import ASKED, CLIENT, Watched, dealt, watched
+from ml_privacy_meter.watched import CLIENT, Watched, dealt, watched
 
 BLIND_MOST = 5_000  # records of either set that the blind classifier sees
 BLIND_WIDTH = 4_096  # and numbers in each: of larger ones, every so manieth
@@ -39,6 +38,7 @@ class Case:
         beside: the reference models.
         watched: what was seen of the target's training.
         asked: of which client's training set each record is asked; None: of all together.
+        dealt: how non-members came by theirs, in words.
     """
 
     target: targets.Target
@@ -50,6 +50,7 @@ class Case:
     beside: Beside
     watched: Watched
     asked: np.ndarray | None = None
+    dealt: str = ""
 
 
 class Mixed:
@@ -115,8 +116,7 @@ def prepare(
         beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
     seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
     asked = None if trace is None else everyone.groups.get(CLIENT)
-    seen = replace(seen, checks=(*seen.checks, Check(ASKED, True, how))) if how else seen
-    return Case(target, everyone, features, member, pairs, public, beside, seen, asked)
+    return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how)
 
 
 def _equal(a: records_room.Scanned, b: records_room.Scanned) -> list[tuple[str, str]]:
@@ -142,7 +142,7 @@ def answered(opened: targets.Opened, *sides: Records) -> tuple[targets.Opened, R
 
 
 def blind(case: Case, seed: int) -> Scores | None:
-    """The blind classifier's scores of a sample of the records, or None where they have no features."""
+    """What a classifier on the records and the clients asked about makes of some; None where there are no features."""
     rng = np.random.default_rng(seed)
     one = case.features.x[slice(0, 1)]
     width = int(np.prod(one.shape[1:]))
@@ -156,4 +156,5 @@ def blind(case: Case, seed: int) -> Scores | None:
         signals.inputs(case.target, case.features.x[part], labels[part], width=width)[:, ::stride].clamp(-LARGE, LARGE)
         for part in np.array_split(rows, max(1, len(rows) * width // 2**22))
     ]
-    return checks.blind(torch.cat([part.float() for part in parts]), case.member[rows], seed=seed)
+    asked = None if case.asked is None else case.asked[rows]
+    return checks.blind(torch.cat([part.float() for part in parts]), case.member[rows], asked=asked, seed=seed)

@@ -120,6 +120,21 @@ def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> tuple[R
     return replace(outside, groups={**outside.groups, CLIENT: asked}), says
 
 
+def by_client(how: str, shift: Check) -> tuple[Check, ...]:
+    """Whether the client that a record is asked of tells if it is a member, where records are asked of clients.
+
+    Args:
+        how: non-members came by their clients; empty where no client is asked about.
+        shift: what was made of the records and their clients without the model.
+    """
+    if not how:
+        return ()
+    says = f"{how} The classifier that never asks the model is shown each record's client, too: {shift.says}"
+    if not shift.passed:
+        says += " Where clients' records differ, give non-members of each client, and name it in their group `client`."
+    return (Check(ASKED, shift.passed, says, risk=shift.risk),)
+
+
 def _check_clients(trace: Trace, names: set[str]) -> None:
     part = {name for one in trace.rounds for name in one.shares}
     if strange := sorted(names - part):
