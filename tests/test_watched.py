@@ -335,6 +335,32 @@ def test_what_does_not_fit_is_refused(training, models, tmp_path):
     refused("Snapshot 0 .*3 columns.*5 columns", last, *sides, snapshots=[nn.Linear(100, 5)])
 
 
+@pytest.mark.parametrize("strange", [-float("inf"), float("nan")])
+def test_a_buffer_that_is_not_finite_hides_no_other_model(tmp_path, strange):
+    """As masks of attention hold them."""
+
+    def masked(seed, mask):
+        torch.manual_seed(seed)
+        model = nn.Linear(4, 2)
+        model.register_buffer("mask", torch.tensor(mask))
+        return model
+
+    model = masked(0, [0.0, strange])
+    writer = pm.traces.TraceWriter(tmp_path / "t")
+    writer.add(model.state_dict(), {})
+    trace = writer.finish(model.state_dict())
+    sides = [(torch.randn(40, 4), torch.arange(40) % 2) for _ in range(2)]
+    assert prepare(model, *sides, trace=trace).watched.checks[0].passed
+    for other in (
+        masked(1, [0.0, strange]),
+        masked(0, [strange, 0.0]),
+        masked(0, [0.0, 0.0]),
+        masked(0, [1.0, strange]),
+    ):
+        with pytest.raises(pm.InputError, match="the one that the trace ends with"):
+            prepare(other, *sides, trace=trace)
+
+
 def test_a_training_that_was_killed_is_said_to_be_that(training):
     model, trace, members, others = training
     final = trace.folder / "final.safetensors"

@@ -241,7 +241,7 @@ def _final(trace: Trace, target: Target) -> Check:
         return Check(name, False, f"{says}rounds is said of that training. {problem}")
     apart = {name: _apart(own[name], value) for name, value in final.items() if name in own}
     worst = max(apart, key=lambda name: apart[name])
-    if apart[worst] > NEAR:
+    if not apart[worst] <= NEAR:
         raise InputError(
             f"The model must be the one that the trace ends with, found that `{worst}` differs from the final weights "
             f"in {trace.folder} by up to {apart[worst]:.2g} of their largest. Give the model with the weights of "
@@ -267,5 +267,10 @@ def _shapes(weights: Weights) -> dict[str, tuple[int, ...]]:
 
 
 def _apart(one: Tensor, other: Tensor) -> float:
+    """How far they differ by the largest of the other; infinite numbers, and those that are none, must be the same."""
     a, b = one.detach().cpu().double(), other.double()
+    finite = b.isfinite()
+    if not torch.equal(a.masked_fill(a.isfinite(), 0).nan_to_num(1.5), b.masked_fill(finite, 0).nan_to_num(1.5)):
+        return float("inf")
+    a, b = a[finite], b[finite]
     return float((a - b).abs().max() / b.abs().max().clamp(min=1e-12)) if b.numel() else 0.0
