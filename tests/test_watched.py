@@ -72,6 +72,29 @@ def test_the_risk_is_told_round_by_round(report, training):
     assert found.moments[2].member == alone.about["member_accuracy"]
 
 
+def test_a_round_speaks_for_the_clients_that_sent_in_it(tmp_path):
+    """Half of the clients in each round: those that are not asked about, and records of absent ones, stay out."""
+    sides, model = fakes.clients(3), fakes.mlp()
+    names = [name for name in sides if name != "nobody"]
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    change = {name: torch.randn_like(value) for name, value in start.items()}
+    writer = pm.traces.TraceWriter(tmp_path / "t")
+    for number in range(3):
+        writer.add(start, {names[number]: change})
+    trace = writer.finish(start)
+    x, y = (torch.cat([sides[name][k] for name in names[:2]]) for k in (0, 1))
+    other = fakes.clients(3, seed=1)
+    members = pm.Records(x, y, np.arange(80), {"client": np.repeat(names[:2], 40)})
+    outside = pm.Records(*(torch.cat([other[name][k] for name in names[:2]]) for k in (0, 1)), np.arange(80))
+    outside = replace(outside, groups=members.groups)
+    moments = pm.audit(model, members, outside, trace=trace, attacks=ALL).by_round.moments
+    assert moments[2].update is None  # of a client that nobody asks about
+    for number in (0, 1):
+        of_one = [side.take(np.arange(40) + 40 * number) for side in (members, outside)]
+        alone = pm.audit(model, *of_one, trace=trace, attacks=[update_dot])
+        assert moments[number].update.value == pytest.approx(alone.risks["update_dot"]["AUC"].value, abs=1e-6)
+
+
 def test_more_moments_than_a_report_holds_are_spread_evenly(training, monkeypatch):
     monkeypatch.setattr(rounds, "MOST", 3)
     model, trace, members, others = training

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from ml_privacy_meter import signals
-from ml_privacy_meter.findings import ByRound, Finding, Moment
-from ml_privacy_meter.membership import MembershipGame, threshold, update_dot
+from ml_privacy_meter.findings import ByRound, Finding, Moment, Risk
+from ml_privacy_meter.membership import MembershipGame, Update, threshold, update_dot
 from ml_privacy_meter.risk import auc
-from ml_privacy_meter.types import Model
+from ml_privacy_meter.types import Model, Scores
 from ml_privacy_meter.watched import Watched
 
 MOST = 40  # moments in a report
@@ -31,16 +32,33 @@ def by_round(
     points.append((watched.ends, game.view.target))
     shown = np.unique(np.linspace(0, len(points) - 1, min(MOST, len(points))).round().astype(int))
     quality = "loss" if game.view.records.labels.is_floating_point() else "accuracy"
+    apart = _apart(game, updates)
     moments = []
     for number, model in (points[k] for k in shown):
         here = tuple(update for update in updates if update.round == number)
         view = replace(game.view, target=model, updates=here)
-        moments.append(_moment(MembershipGame(view, game.member), number, quality, confidence))
+        moments.append(_moment(MembershipGame(view, game.member), number, quality, apart, confidence))
     return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments))
 
 
-def _moment(game: MembershipGame, number: int, quality: str, confidence: float) -> Moment:
+def _apart(game: MembershipGame, updates: Sequence[Update]) -> bool:
+    """Whether each record is held against the updates of the client that is asked about, as over all rounds."""
+    return game.view.client is not None and bool({update.client for update in updates} & {*game.view.client})
+
+
+def _moment(game: MembershipGame, number: int, quality: str, apart: bool, confidence: float) -> Moment:
     value = game.view.of_target(signals.loss if quality == "loss" else signals.correct)
     means = (float(value[side].mean()) for side in (game.member, ~game.member))
-    update = auc(game.play(update_dot), confidence=confidence) if game.view.updates else None
+    update = _update(game, apart, confidence)
     return Moment(number, auc(game.play(threshold), confidence=confidence), update, *means)
+
+
+def _update(game: MembershipGame, apart: bool, confidence: float) -> Risk | None:
+    """Of the records whose client sent an update here; None where these are too few."""
+    sent = {update.client for update in game.view.updates}
+    asked = np.ones(len(game.member), bool) if not apart else np.isin(np.asarray(game.view.client), list(sent))
+    if not sent or not asked.any():
+        return None
+    scores, rows = game.play(update_dot), torch.from_numpy(asked)
+    found = auc(Scores(scores.score[rows], scores.truth[rows]), confidence=confidence)
+    return None if found.value is None else found
