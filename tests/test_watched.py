@@ -130,6 +130,8 @@ def test_each_viewer_sees_what_it_saw_and_no_more(training, view, numbers, clien
     assert not found.failed
     assert found.by_round.viewer == seen.viewer
     assert found.by_round.moments[-1].number == 6
+    kind = {"everyone": "average", "": "differences"}.get(min(clients), "clients")
+    assert found.by_round.updates == kind
 
 
 def test_what_changed_between_snapshots_is_what_the_clients_changed_on_average(training):

@@ -209,6 +209,8 @@ class ByRound:
         viewer: who watched, in words.
         quality: what ``member`` and ``non_member`` are: "accuracy" or "loss".
         seen: how many moments were seen; where there are more than ``moments``, these are spread evenly over them.
+        updates: what was seen to change: "clients", each one's own; "average", of all clients; "differences" from one
+            moment to the next; or "none".
     """
 
     unit: str
@@ -216,6 +218,7 @@ class ByRound:
     quality: str
     seen: int
     moments: tuple[Moment, ...]
+    updates: str = "none"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ml_privacy_meter import signals
 from ml_privacy_meter.findings import ByRound, Finding, Moment, Risk
 from ml_privacy_meter.membership import MembershipGame, Update, threshold, update_dot
 from ml_privacy_meter.risk import auc
+from ml_privacy_meter.traces import EVERYONE
 from ml_privacy_meter.types import Model, Scores
 from ml_privacy_meter.watched import Watched
 
@@ -38,7 +39,15 @@ def by_round(
         here = tuple(update for update in updates if update.round == number)
         view = replace(game.view, target=model, updates=here)
         moments.append(_moment(MembershipGame(view, game.member), number, quality, apart, confidence))
-    return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments))
+    return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments), _seen(watched))
+
+
+def _seen(watched: Watched) -> str:
+    """What changes this viewer saw."""
+    clients = {update.client for update in watched.updates}
+    if not clients:
+        return "none"
+    return "average" if clients == {EVERYONE} else "clients" if all(clients) else "differences"
 
 
 def _apart(game: MembershipGame, updates: Sequence[Update]) -> bool:

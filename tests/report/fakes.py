@@ -180,7 +180,7 @@ def watching(report: Report, *, rounds: int = 4, quality: str = "accuracy", upda
         seen = update if updates and number < rounds else None
         moments.append(Moment(number, loss, seen, 0.6 + number / 20, 0.5))
     seen_by = "the aggregator, who sees each update of each client"
-    return replace(report, by_round=ByRound("round", seen_by, quality, rounds + 1, tuple(moments)))
+    return replace(report, by_round=ByRound("round", seen_by, quality, rounds + 1, tuple(moments), "clients"))
 
 
 def scores(score: np.ndarray, truth: np.ndarray) -> Scores:

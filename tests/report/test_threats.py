@@ -110,8 +110,11 @@ def test_whoever_watched_the_training_has_a_level_and_what_nobody_watched_is_nam
     assert {trained} == {says for says, _ in threats.not_played(document(OUTPUTS)) if says.startswith(trained)}
     seen = {says for says, _ in threats.not_played(document(OUTPUTS, moments)) if says.startswith(trained)}
     assert seen == {updated, changed}
-    seen = {says for says, _ in threats.not_played(document(OUTPUTS, updates)) if says.startswith(trained)}
-    assert seen == {changed}
+    for what, left in (("clients", {changed}), ("average", {updated, changed}), ("differences", {updated, changed})):
+        watched = document(OUTPUTS, updates) | {"by_round": {"updates": what}}
+        missing = {says: why for says, why in threats.not_played(watched) if says.startswith(trained)}
+        assert {*missing} == left
+        assert updated not in left or missing[updated].startswith("updates of federated training, of each client: ")
     found = threats.played(document(OUTPUTS, moments + " Here that is somebody.", updates))
     assert [one["level"] for one in found] == [threats.OUTPUTS, threats.MOMENTS, threats.UPDATES]
 

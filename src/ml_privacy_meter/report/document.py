@@ -153,7 +153,7 @@ def _by_round(found: ByRound) -> Document:
         | {"member": _plain(one.member), "non_member": _plain(one.non_member)}
         for one in found.moments
     ]
-    return {key: getattr(found, key) for key in ("unit", "viewer", "quality", "seen")} | {"moments": moments}
+    return {key: getattr(found, key) for key in ("unit", "viewer", "quality", "seen", "updates")} | {"moments": moments}
 
 
 def _risk(risk: Risk, *, chosen: bool = False) -> Document:

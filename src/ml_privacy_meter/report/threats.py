@@ -38,6 +38,11 @@ WATCHED = {  # what is left to say where somebody watched the training
     "The model while it is trained, and changes it": "servers or participants that send other weights than they should",
 }
 
+LESS = {  # where updates were seen, but not of each client
+    "average": "updates of federated training, of each client: those of all together alone were seen",
+    "differences": "updates of federated training, of each client: how the whole model changed was all that was seen",
+}
+
 _WHETHER = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|trained)|known (non-)?members|membership"
 LAST_LAYER = "of which the gradients of the last layer are read"
 
@@ -88,7 +93,9 @@ def not_played(document: Document) -> list[tuple[str, str]]:
     missing += [] if white & {*WHITE} else [whole]
     if found & {MOMENTS, UPDATES}:
         updates, active = WATCHED.items()
-        others = [active] if (found | tried) & {UPDATES} else [updates, active]
+        seen = (document.get("by_round") or {}).get("updates", "none")
+        less = (updates[0], LESS[seen]) if seen in LESS and (found | tried) & {UPDATES} else updates
+        others = [active] if seen == "clients" and (found | tried) & {UPDATES} else [less, active]
     return missing + _last_layer_alone(document) + others
 
 
