@@ -160,7 +160,9 @@ def reading(file: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize(
-    "file", [f for game in GAMES | OTHER_GAMES for f in (ROOT / game).glob("[a-z]*.py")], ids=lambda f: f.stem
+    "file",
+    [f for game in sorted(GAMES | OTHER_GAMES) for f in sorted((ROOT / game).glob("[a-z]*.py"))],
+    ids=lambda f: f.stem,
 )
 def test_an_attack_is_understood_by_reading_little(file):
     files = reading(file)

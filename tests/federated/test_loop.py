@@ -394,3 +394,9 @@ def test_a_trace_can_be_opened_while_it_is_made(tmp_path):
             assert len(Trace.open(tmp_path / "t")) == number
 
     federate(linear(), clients(9), to=tmp_path / "t", rounds=3, server=looks)
+
+
+def test_a_finished_training_is_not_read_in_place_of_another_attack(tmp_path):
+    federate(linear(), clients(9), to=tmp_path / "t", rounds=1, server=lambda number, client, weights: None)
+    with pytest.raises(InputError, match="run once"):
+        federate(linear(), clients(9), to=tmp_path / "t", rounds=1, server=lambda number, client, weights: weights)

@@ -85,6 +85,8 @@ def federate(
     writer = TraceWriter(to, says | {"key": _key(local, defense, says, seed, Path(to))}, goes_on=True)
     held = Trace.open(to, some=False)
     if held.finished:
+        if server is not None or participants:  # functions, which no key can tell apart
+            raise InputError(f"An active training is run once, found {to} finished. Name another folder.")
         return held
     weights = _following(plan, held.rounds[-1]) if held.rounds else local.state()
     shape = "{l_bar}{bar}| {n:.1f}/{total} rounds [{elapsed}<{remaining}]"
