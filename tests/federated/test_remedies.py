@@ -94,6 +94,11 @@ def test_a_server_that_adds_noise_sees_updates_as_they_are_and_counts_all_alike(
     assert all(close(seen.update(name), plain.update(name), atol=1e-7) for name in seen.clients)
 
 
+def test_clients_that_add_noise_for_a_guarantee_do_not_tell_how_many_records_they_hold(tmp_path):
+    (one,) = run(tmp_path, federated.local_dp(noise_multiplier=1.0), sizes=(3, 9, 30)).rounds
+    assert set(one.shares.values()) == {1 / 3}
+
+
 def test_noise_of_the_server_is_of_the_clip_over_the_expected_clients(tmp_path):
     def wide() -> torch.nn.Module:
         torch.manual_seed(0)

@@ -118,8 +118,9 @@ class _Plan:
         return next((one for one in self.remedies if one.server), None)
 
     def counts(self, names: Iterable[str]) -> dict[str, int]:
-        """By which updates are averaged."""
-        return {name: 1 if self.server_remedy else self.local.counts[name] for name in names}
+        """By which updates are averaged; where noise is a guarantee, all count alike: a count would go out unnoised."""
+        alike = any(remedy.noisy or remedy.server for remedy in self.remedies)
+        return {name: 1 if alike else self.local.counts[name] for name in names}
 
     def seed_of(self, *what: object) -> int:
         return int(key.digest(str(self.seed), *map(str, what))[:15], 16)
