@@ -63,6 +63,18 @@ def test_a_killed_training_leaves_its_finished_rounds(tmp_path):
         found.final()
 
 
+def test_a_round_that_is_missing_or_misnamed_is_told_and_nothing_is_written_over_later_ones(trace):
+    first, second = (one.file for one in trace.rounds)
+    first.rename(first.with_name("kept"))
+    for _ in range(2):
+        with pytest.raises(InputError, match="in place of round 0"):
+            Trace.open(trace.folder)
+        with pytest.raises(InputError, match="in place of round 0"):
+            TraceWriter(trace.folder, trace.says, goes_on=True)
+        if second.exists():
+            second.rename(first)  # now of the right name, and of another number
+
+
 def test_nothing_is_written_over(trace):
     with pytest.raises(InputError, match="empty folder"):
         TraceWriter(trace.folder)

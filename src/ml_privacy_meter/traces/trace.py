@@ -104,6 +104,12 @@ class Trace:
         except (OSError, ValueError) as problem:
             raise InputError(f"A trace is a folder with a trace.json, found {folder}: {problem}.") from problem
         rounds = [_round(file) for file in sorted(folder.glob("round-*.safetensors"))]
+        for place, one in enumerate(rounds):
+            if one.number != place or one.file.name != NAME.format(number=place):
+                raise InputError(
+                    f"The rounds of a trace must be numbered from 0, none left out, found {one.file.name}, of round "
+                    f"{one.number}, in place of round {place} in {folder}. Put back what is missing, or train anew."
+                )
         if some and not rounds:
             raise InputError(f"A trace holds at least one round, found none in {folder}. Train first.")
         trace = Trace(folder, says, tuple(rounds))
