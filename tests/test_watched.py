@@ -251,6 +251,8 @@ def test_clients_whose_records_differ_tell_members_and_that_is_measured(tmp_path
         (check,) = (check for check in report.checks if check.name == watched.ASKED)
         assert check.passed == passed
         assert (report.risks["threshold"]["AUC"].baseline > 0.6) != passed
+        for moment in report.by_round.moments:
+            assert moment.loss.baseline == report.risks["threshold"]["AUC"].baseline
 
 
 def test_records_that_no_client_holds_are_not_told_from_others_of_their_kind(tmp_path):

@@ -121,7 +121,7 @@ def audit(
         | _about_references(references, chosen, started),
         calibration=calibration,
         guarantee=None if guarantee is None else guarantees.claimed(guarantee),
-        by_round=by_round(case.watched, game, findings, confidence=confidence),
+        by_round=by_round(case.watched, game, findings, confidence=confidence, blind=beaten),
         **_of_weights(game, attacks, findings, rehearsed, fpr=fpr, confidence=confidence, groups=groups),
     )
     return report.showing(case.features.x, show_records, columns=case.features.columns)

@@ -57,12 +57,12 @@ def play(
     found = by_group(scores, groups or {}, measures)
     if blind is not None:
         without = [measure(blind) for measure in measures]
-        risks = _beside(risks, without)
-        found = tuple(replace(group, risks=tuple(_beside(group.risks, without))) for group in found)
+        risks = beside_blind(risks, without)
+        found = tuple(replace(group, risks=tuple(beside_blind(group.risks, without))) for group in found)
     return Finding(name, says, sees, scores, tuple(risks), found)
 
 
-def _beside(risks: Sequence[Risk], without: Sequence[Risk]) -> list[Risk]:
+def beside_blind(risks: Sequence[Risk], without: Sequence[Risk]) -> list[Risk]:
     """The risks, with what is reached without the model as their baselines where it is more than chance."""
     unknown = "what is reached without the model is not resolvable here"
     return [

@@ -9,6 +9,7 @@ import torch
 from ml_privacy_meter import signals
 from ml_privacy_meter.findings import ByRound, Finding, Moment, Risk
 from ml_privacy_meter.membership import MembershipGame, Update, threshold, update_dot
+from ml_privacy_meter.playing import beside_blind
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.traces import EVERYONE
 from ml_privacy_meter.types import Model, Scores
@@ -18,12 +19,20 @@ MOST = 40  # moments in a report
 
 
 def by_round(
-    watched: Watched, game: MembershipGame, findings: Sequence[Finding], *, confidence: float = 0.95
+    watched: Watched,
+    game: MembershipGame,
+    findings: Sequence[Finding],
+    *,
+    confidence: float = 0.95,
+    blind: Scores | None = None,
 ) -> ByRound | None:
     """The AUC of the loss at each moment, of each moment's updates, and the accuracy; None where nobody watched.
 
     Of more than 40 moments, 40 that are spread evenly, the first and the last among them. Updates are left out where
     the attack `update_dot` was not played, or failed: its finding says why.
+
+    Args:
+        blind: scores of an adversary without the model, where it beats chance: its figure is the baseline then.
     """
     if not watched.moments:
         return None
@@ -39,6 +48,11 @@ def by_round(
         here = tuple(update for update in updates if update.round == number)
         view = replace(game.view, target=model, updates=here)
         moments.append(_moment(MembershipGame(view, game.member), number, quality, apart, confidence))
+    if blind is not None:
+        without = [auc(blind, confidence=confidence)]
+        for k, one in enumerate(moments):
+            loss, *rest = (beside_blind([risk], without)[0] for risk in (one.loss, one.update) if risk is not None)
+            moments[k] = replace(one, loss=loss, update=next(iter(rest), None))
     return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments), _seen(watched))
 
 
