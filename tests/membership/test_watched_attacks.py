@@ -17,7 +17,7 @@ from ml_privacy_meter.membership import (
     update_cosine,
     update_dot,
 )
-from ml_privacy_meter.signals import Moved, gradients, loss
+from ml_privacy_meter.signals import Moved, gradients, loss, update_alignment
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +95,13 @@ def test_who_is_asked_about_goes_with_the_record_into_folds(view):
     MembershipGame(replace(view, client=client), worlds.leaky().member).play(attack)
     for names, parity in seen:
         assert np.array_equal(names == "b", parity == 1)
+
+
+def test_small_updates_of_models_in_half_precision_are_not_lost():
+    torch.manual_seed(0)
+    model, x, y = torch.nn.Linear(5, 2).half(), torch.randn(6, 5).half(), torch.arange(6) % 2
+    change = {name: torch.randn(p.shape, dtype=torch.float64) for name, p in model.named_parameters()}
+    small = {name: value * 1e-9 for name, value in change.items()}
+    found, whole = (update_alignment(Moved(model, moved), x, y) for moved in (small, change))
+    torch.testing.assert_close(found * 1e9, whole, rtol=1e-2, atol=1e-3)
+    assert whole.abs().min() > 1e-2

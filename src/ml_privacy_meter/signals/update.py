@@ -60,12 +60,14 @@ def update_alignment(model: Model, x: Any, y: Tensor) -> Float[Tensor, " records
     missing = [name for name in wanted if name.removeprefix(prefix) not in change]
     if missing:
         raise InputError(f"An update must say how each parameter changed, found nothing of `{missing[0]}`.")
-    along = {name: change[name.removeprefix(prefix)].to(p) for name, p in wanted.items()}
+    moved = {name: change[name.removeprefix(prefix)].double() for name in wanted}
+    most = max(float(part.abs().max()) for part in moved.values() if part.numel()) or 1.0  # small ones leave float16
+    along = {name: (moved[name] / most).to(p) for name, p in wanted.items()}
     with torch.inference_mode(False), torch.no_grad():
         if isinstance(x, Tensor) and x.is_inference():
             x = x.clone()
         found = _forward(model, wanted, along, x, y)
-        return _backward(model, wanted, along, x, y) if found is None else found
+        return most * (_backward(model, wanted, along, x, y) if found is None else found)
 
 
 def _forward(model: Any, wanted: passes.Weights, along: Mapping[str, Tensor], x: Any, y: Tensor) -> Tensor | None:
