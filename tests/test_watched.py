@@ -394,6 +394,8 @@ def test_a_training_that_was_killed_is_said_to_be_that(training):
     aside = final.rename(final.with_suffix(".aside"))
     try:
         report = pm.audit(model, members, others, trace=trace, attacks=ALL)
+        outside = prepare(model, members, others, trace=trace.by_outsider()).watched
+        assert [update.round for update in outside.updates] == [0, 1, 2, 3, 4]  # none from the last round to the model
     finally:
         aside.rename(final)
     (check,) = (check for check in report.checks if check.name.startswith("Is the model the one"))

@@ -171,7 +171,8 @@ def _of_trace(trace: Trace, target: Target) -> Watched:
                 sent = moments[-1].model
             change = partial(_trained, partial(one.update, client), target)
             updates.append(_update(sent, change, (sent.key, files[one.number], client), one.number, client))
-    seen = tuple(updates) or _differences(moments, target)
+    to = None if trace.finished else -1  # of a killed training, nobody knows that it led to the target
+    seen = tuple(updates) or _differences(moments, target)[:to]
     ends = Trace.open(trace.folder).rounds[-1].number + 1  # the last rounds may be ones that this viewer did not see
     return Watched(tuple(moments), seen, "round", trace.viewer, ends, (check,))
 
