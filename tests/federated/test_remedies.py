@@ -168,6 +168,13 @@ def test_buffers_that_follow_from_records_void_a_guarantee_and_are_refused(tmp_p
     run(tmp_path, federated.pruned_updates(share=0.5), model=normalised, sizes=(20, 20), to="u")
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_too_coarse_for_clip_and_noise_are_refused(tmp_path, dtype):
+    for remedy in (federated.local_dp(noise_multiplier=1.0), federated.central_dp(noise_multiplier=1.0)):
+        with pytest.raises(InputError, match=r"model\.float"):
+            run(tmp_path, remedy, model=lambda: linear().to(dtype))
+
+
 def test_weights_that_are_frozen_get_no_noise(tmp_path):
     def half_frozen() -> torch.nn.Module:
         torch.manual_seed(0)

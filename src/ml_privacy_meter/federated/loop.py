@@ -80,6 +80,7 @@ def federate(
     if strange:
         raise InputError(f"Who is malicious must be one of `clients`, found `{strange[0]}`. Give it records, too.")
     plan = _Plan(local, given, rounds, participation, seed, server, participants or {})
+    _precise(local, given)
     says = told(local, given, defense, rounds=rounds, participation=participation)
     says |= {"active_server": server is not None, "malicious": sorted(plan.participants)}
     writer = TraceWriter(to, says | {"key": _key(local, defense, says, seed, Path(to))}, goes_on=True)
@@ -246,6 +247,16 @@ def _sorted(remedies: Sequence[Any]) -> tuple[list[Remedy], Defense | None]:
     if defenses and not defenses[0].trains:
         raise InputError(f"A `Defense` of clients must change how they train, found {defenses[0]}. Leave it out.")
     return given, defenses[0] if defenses else None
+
+
+def _precise(local: Local, remedies: Sequence[Remedy]) -> None:
+    state, noisy = local.state(), next((remedy for remedy in remedies if remedy.noisy), None)
+    half = [n for n in sorted(local.trained) if state[n].dtype in (torch.float16, torch.bfloat16)]
+    if noisy and half:
+        raise InputError(
+            f"{noisy} needs weights of float32 or float64, found `{half[0]}` of {state[half[0]].dtype}: rounding would "
+            "undo its clip and its noise. Give `model.float()`."
+        )
 
 
 def _key(local: Local, defense: Defense | None, says: Mapping[str, object], seed: int, to: Path) -> str:
