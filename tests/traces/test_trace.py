@@ -53,6 +53,20 @@ def test_an_outsider_sees_snapshots_alone(trace):
     assert [one.number for one in seen.rounds] == [0]
 
 
+def test_a_participants_trace_shows_no_other_view(trace):
+    seen = trace.by_participant("b")
+    assert seen.by_participant("b").clients == ("b",)
+    for view in (seen.aggregated, seen.by_outsider, lambda: seen.by_participant("a")):
+        with pytest.raises(InputError, match="participant b"):
+            view()
+
+
+@pytest.mark.parametrize("every", [0, -1, True])
+def test_an_outsider_gets_every_so_many_rounds(trace, every):
+    with pytest.raises(InputError, match="`every`"):
+        trace.by_outsider(every)
+
+
 def test_a_killed_training_leaves_its_finished_rounds(tmp_path):
     writer = TraceWriter(tmp_path / "t")
     writer.add(_weights(0.0), {"a": _weights(1.0)})

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._numbers import whole
 
 Weights = Mapping[str, Tensor]
 
@@ -140,6 +141,8 @@ class Trace:
 
     def by_participant(self, client: str) -> "Trace":
         """The same, as a client saw it: the global weights of the rounds that it took part in, and its own updates."""
+        if any(one.sees != "updates" or one.only not in (None, {client}) for one in self.rounds):
+            raise InputError(f"The view of `{client}` is of what the aggregator saw, found that of {self.viewer}.")
         taken = [replace(one, only=frozenset({client})) for one in self.rounds if client in one.shares]
         if not taken:
             raise InputError(f"A participant must have taken part in a round, found `{client}` in none.")
@@ -149,15 +152,22 @@ class Trace:
 
     def by_outsider(self, every: int = 1) -> "Trace":
         """The same, as somebody saw it who got the global model, every so many rounds."""
+        whole(1, every=every)
+        self._not_a_participants("an outsider")
         taken = [replace(one, sees="snapshots") for one in self.rounds[::every]]
         return replace(self, rounds=tuple(taken), viewer="an outsider, who gets snapshots of the global model")
 
     def aggregated(self) -> "Trace":
         """The same behind secure aggregation: the server sees the average of each round's updates, and no client's."""
+        self._not_a_participants("averages")
         taken = [replace(one, sees="average") for one in self.rounds]
         return replace(
             self, rounds=tuple(taken), viewer="the server behind secure aggregation, which sees averages alone"
         )
+
+    def _not_a_participants(self, view: str) -> None:
+        if any(one.only is not None for one in self.rounds):
+            raise InputError(f"The view of {view} needs the server's trace, found that of {self.viewer}. Open that.")
 
 
 def _round(file: Path) -> Round:
