@@ -80,8 +80,9 @@ def _update(game: MembershipGame, apart: bool, confidence: float) -> Risk | None
     """Of the records whose client sent an update here; None where these are too few."""
     sent = {update.client for update in game.view.updates}
     asked = np.ones(len(game.member), bool) if not apart else np.isin(np.asarray(game.view.client), list(sent))
-    if not sent or not asked.any():
+    rows = torch.from_numpy(asked)
+    if not sent or not (game.member & rows).any() or not (~game.member & rows).any():
         return None
-    scores, rows = game.play(update_dot), torch.from_numpy(asked)
+    scores = game.play(update_dot)
     found = auc(Scores(scores.score[rows], scores.truth[rows]), confidence=confidence)
     return None if found.value is None else found

@@ -1,7 +1,7 @@
 """Active attacks on membership: who takes part in a federated training, and does not keep to it."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def aggregator_ascent(
     _check(step, first, at_once)
 
     def server(number: int, client: str, weights: Weights) -> Weights | None:
-        rows = _served(number - first, at_once, len(asked[client])) if client in asked else np.arange(0)
+        rows = asked[client].served(number - first, at_once) if client in asked else np.arange(0)
         if not len(rows):
             return None
         return asked[client].raised(weights if number == first else _before(to, first), rows, step)
@@ -111,11 +111,13 @@ def aggregator_ascent(
     def score(trace: Trace) -> Float[Tensor, " targets"]:
         rounds, found = {one.number: one for one in trace.rounds}, []
         for client, one in asked.items():
+            parts = []
             for turn in range(math.ceil(len(one) / at_once)):
                 here = rounds.get(first + turn)
                 if here is None or client not in here.clients:
                     raise InputError(_MISSED.format(client=client, number=first + turn))
-                found.append(-one.loss(after(here, client), _served(turn, at_once, len(one))))
+                parts.append(-one.loss(after(here, client), one.served(turn, at_once)))
+            found.append(one.as_given(parts))
         return torch.cat(found)
 
     says = f"The server raises the loss of {at_once} target(s) of each client a round by a step of {step:g}."
@@ -152,7 +154,7 @@ def participant_ascent(
 
     def train(number: int, weights: Weights) -> Weights:
         turn, quiet = divmod(number - first, 2)
-        rows = np.arange(0) if quiet else _served(turn, at_once, len(asked))
+        rows = np.arange(0) if quiet else asked.served(turn, at_once)
         return asked.raised(weights, rows, step * boost) if len(rows) else weights
 
     def score(trace: Trace) -> Float[Tensor, " targets"]:
@@ -162,8 +164,8 @@ def participant_ascent(
             if number not in rounds and number != trace.rounds[-1].number + 1:
                 raise InputError(_MISSED.format(client=client, number=number - 1))
             seen = rounds[number].before() if number in rounds else trace.final()
-            found.append(-asked.loss(seen, _served(turn, at_once, len(asked))))
-        return torch.cat(found)
+            found.append(-asked.loss(seen, asked.served(turn, at_once)))
+        return asked.as_given(found)
 
     says = f"Client {client} raises the loss of {at_once} target(s) every second round by a step of {step:g}."
     return Active(says, score, participants={client: train})
@@ -177,19 +179,33 @@ _MISSED = (
 
 @dataclass(frozen=True)
 class _Asked:
-    """Records that are asked about, beside a model that takes any weights."""
+    """Records that are asked about, beside a model that takes any weights.
+
+    Args:
+        turns: their rows as they are served: losses fall from round to round, so that the order must say nothing.
+    """
 
     target: targets_room.Target
     records: Records
+    turns: np.ndarray
 
     @staticmethod
     def of(model: nn.Module, data: Any, client: str) -> "_Asked":
         given = as_records(data, name=f"targets of {client}")
         target, records, _ = targets_room.fit(targets_room.open_model(model), given, given)
-        return _Asked(target, records)
+        turns = np.random.default_rng([len(records), *client.encode()]).permutation(len(records))
+        return _Asked(target, records, turns)
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def served(self, turn: int, at_once: int) -> np.ndarray:
+        """The rows of the targets whose turn it is."""
+        return self.turns[turn * at_once : (turn + 1) * at_once] if turn >= 0 else self.turns[:0]
+
+    def as_given(self, found: Sequence[Tensor]) -> Float[Tensor, " records"]:
+        """What was found turn after turn, in the order of the records."""
+        return torch.cat(list(found))[torch.from_numpy(self.turns.argsort())]
 
     def loss(self, weights: Weights, rows: np.ndarray) -> Float[Tensor, " records"]:
         """The loss of these records under these weights, in nats."""
@@ -221,11 +237,6 @@ def _over_rounds(trace: Trace, client: str, asked: _Asked) -> Float[Tensor, " ta
 def _before(folder: str | Path, number: int) -> Weights:
     """The global weights of a round that lies in this folder."""
     return next(one for one in Trace.open(folder).rounds if one.number == number).before()
-
-
-def _served(turn: int, at_once: int, targets: int) -> np.ndarray:
-    """The rows of the targets whose turn it is."""
-    return np.arange(turn * at_once, min((turn + 1) * at_once, targets)) if turn >= 0 else np.arange(0)
 
 
 def _check(step: float, first: int, at_once: int) -> None:

@@ -88,7 +88,7 @@ def central_dp(*, noise_multiplier: float, clip: float = 1.0, delta: float = 1e-
     seen = "whoever sees the global models alone; not towards the server"
 
     def server(updates: Sequence[Weights], expected: float, like: Weights, generator: Generator) -> Change:
-        total = {name: torch.zeros_like(value) for name, value in like.items()}
+        total = {name: torch.zeros_like(value, dtype=torch.float64) for name, value in like.items()}
         for update in updates:
             for name, value in clipped(update, clip).items():
                 total[name] += value
@@ -181,18 +181,18 @@ def norm(update: Weights) -> float:
 
 
 def clipped(update: Weights, clip: float) -> Change:
-    """The update, scaled down to this norm where its own is larger."""
+    """The update in float64, scaled down to this norm where its own is larger."""
     found = norm(update)
     if not found < inf:
         raise InputError("An update must be finite to be clipped, found one that is not. Choose a smaller `lr`.")
     factor = min(1.0, clip / found) if found else 1.0
-    return {name: value * factor for name, value in update.items()}
+    return {name: value.double() * factor for name, value in update.items()}
 
 
 def noised(update: Weights, deviation: float, generator: Generator) -> Change:
-    """The update with Gaussian noise on each weight."""
+    """The update in float64, with Gaussian noise on each weight."""
     return {
-        name: value + deviation * torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        name: value.double() + deviation * torch.randn(value.shape, generator=generator, dtype=torch.float64)
         for name, value in update.items()
     }
 
