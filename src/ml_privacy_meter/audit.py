@@ -34,6 +34,7 @@ from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.rounds import by_round
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.gradient_gap import cut_off, why_none
+from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
@@ -51,6 +52,7 @@ def audit(
     references: References | None = None,
     trace: Trace | None = None,
     snapshots: Sequence[Any] = (),
+    base: Any = None,
     attacks: Sequence[Attack] | None = None,
     fpr: Sequence[float] = (0.1, 0.01, 0.001),
     confidence: float = 0.95,
@@ -72,6 +74,7 @@ def audit(
         references: models trained like the target, see `train_references`: the strongest attacks need them.
         trace: the federated training that ended with ``model``, as somebody watched it, see `traces.Trace`.
         snapshots: ``model`` at earlier moments of its training, the oldest first: each as ``model``.
+        base: the language model that ``model`` was tuned from, which anybody can have: as ``model``.
         attacks: functions of a `membership.View`; by default all that apply.
         fpr: the false positive rates at which true positive rates are reported, in (0, 1).
         confidence: of every interval.
@@ -90,7 +93,8 @@ def audit(
     check_shown(show_records)
     reader = Reader(Store(store), device=device, batch_size=batch_size)
     started = time.time()
-    case = prepare(model, members, non_members, references=references, trace=trace, snapshots=snapshots, seed=seed)
+    beside: dict[str, Any] = {"references": references, "trace": trace, "snapshots": snapshots, "base": base}
+    case = prepare(model, members, non_members, **beside, seed=seed)
     check_shown(show_records, case.features.x)
     game = MembershipGame(_view(case, reader), case.member)
     game.view.signals(signals.loss)  # asks every model; an error here is no attack's
@@ -146,7 +150,7 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
         hidden = case.target.answers_changed and isinstance(_few(case)[0], Tensor)
         seen = [what for what in ("snapshots", "updates") if getattr(case.watched, what)]
         settings: dict[str, Any] = {"references": len(models), "offline": offline, "weights": reached, "hidden": hidden}
-        settings["watched"] = seen
+        settings |= {"watched": seen, "base": case.base is not None}
         return default_attacks(case.everyone.labels, **settings)
     names = [describe(attack) for attack in attacks]
     if not names:
@@ -200,7 +204,8 @@ def _view(case: Case, reader: Reader) -> View:
     )
     assert nameless is not None
     beside, watched = case.beside, case.watched
-    seen: dict[str, Any] = {"snapshots": watched.snapshots, "updates": watched.updates, "client": case.asked}
+    seen: dict[str, Any] = {"snapshots": watched.snapshots, "updates": watched.updates}
+    seen |= {"client": case.asked, "base": case.base}
     return View(case.target, nameless, reader, beside.models, beside.inside, public, beside.public_inside, **seen)
 
 
@@ -218,7 +223,7 @@ def _groups(case: Case) -> dict[str, np.ndarray]:
         if (different := len(np.unique(columns[name]))) > MOST_GROUPS:
             raise InputError(f"A group column may have {MOST_GROUPS:,} values, found {different:,} in `{name}`.")
     groups: dict[str, np.ndarray] = {}
-    if y.dtype == torch.int64:
+    if y.dtype == torch.int64 and not are_texts(y):
         names = case.target.classes
         groups["class"] = np.array(names, dtype=str)[y.numpy()] if names else y.numpy()
     return groups | dict(case.everyone.groups)
@@ -236,7 +241,7 @@ def _checks(
     labels = case.everyone.labels
     found = [checks.shift(blind, confidence=confidence)]
     found.append(checks.duplicates(case.pairs, int((~case.member).sum())))
-    if labels.dtype == torch.int64:
+    if labels.dtype == torch.int64 and not are_texts(labels):
         found.append(checks.class_mix(labels[case.member].numpy(), labels[~case.member].numpy()))
     if not labels.is_floating_point():
         right = game.view.reader.signal(signals.correct, case.target, game.view.records)

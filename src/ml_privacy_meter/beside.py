@@ -115,14 +115,16 @@ def earlier(
     target: targets.Target,
     sides: tuple[Records, Records],
     everyone: Records,
+    *,
+    called: str = "Snapshot",
 ) -> tuple[Later, ...]:
     """The target at earlier moments of its training, each fitted to the records as it was. Arguments: `set_beside`."""
     if snapshots and opened.inner is targets.as_saved:
-        raise InputError("Snapshots are asked about the records, and of the model only outputs were saved. Name it.")
+        raise InputError(f"{called}s are asked about the records, and of the model only outputs were saved. Name it.")
     names, found = _names(target, everyone, sides), []
     for number, model in enumerate(snapshots):
-        called = f"Snapshot {number} (the first is 0)"
-        load = partial(fitted, opened, target, model, sides, names=names, called=called)
+        name = f"{called} {number} (the first is 0)" if called == "Snapshot" else called
+        load = partial(fitted, opened, target, model, sides, names=names, called=name)
         found.append(Later(_key(model, opened), load))
     return tuple(found)
 
@@ -191,7 +193,7 @@ def _inside(references: References, sides: tuple[Records, Records]) -> Bool[Tens
 
 def _names(target: targets.Target, everyone: Records, sides: tuple[Records, Records]) -> tuple[str, ...] | None:
     """Of the target's columns in their order, as the labels have them; None where labels are no classes."""
-    if everyone.labels.dtype != torch.int64:
+    if everyone.labels.dtype != torch.int64 or everyone.labels.ndim > 1:
         return None
     given = target.classes or ()
     numbered = np.asarray(sides[0].y).dtype.kind in "biuf" and not any(name.lstrip("-").isdigit() for name in given)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.beside import Beside, earlier, set_beside
+from ml_privacy_meter.beside import Beside, Later, earlier, set_beside
 from ml_privacy_meter.risk import checks
 from ml_privacy_meter.signals.store import content_key
 from ml_privacy_meter.traces import Trace
@@ -39,6 +39,7 @@ class Case:
         watched: what was seen of the target's training.
         asked: of which client's training set each record is asked; None: of all together.
         dealt: how non-members came by theirs, in words.
+        base: the model that the target was tuned from.
     """
 
     target: targets.Target
@@ -51,6 +52,7 @@ class Case:
     watched: Watched
     asked: np.ndarray | None = None
     dealt: str = ""
+    base: Later | None = None
 
 
 class Mixed:
@@ -82,6 +84,7 @@ def prepare(
     references: Any = None,
     trace: Trace | None = None,
     snapshots: Sequence[Any] = (),
+    base: Any = None,
     seed: int = 0,
 ) -> Case:
     """The model set beside the records, each looked through once. Errors as for `audit`."""
@@ -114,9 +117,10 @@ def prepare(
     beside, came = Beside(), (sides[0].records, sides[1].records)
     if references is not None:
         beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
+    bases = earlier(() if base is None else (base,), given, target, came, everyone, called="The base model")
     seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
     asked = None if trace is None else everyone.groups.get(CLIENT)
-    return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how)
+    return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, *bases)
 
 
 def _equal(a: records_room.Scanned, b: records_room.Scanned) -> list[tuple[str, str]]:

@@ -10,22 +10,30 @@ from torch import Tensor
 from ml_privacy_meter import signals
 from ml_privacy_meter.membership import (
     Attack,
+    base_difference,
+    base_ratio,
     bavaria,
     difference,
     ends_linear,
     gap,
     influence,
     lira,
+    lowercase,
+    neighbourhood,
     quantile,
+    recall,
     rmia,
     snapshots,
     stacked,
     threshold,
     update_cosine,
     update_dot,
+    zlib_ratio,
 )
 from ml_privacy_meter.signals import has_gradients
 from ml_privacy_meter.signals.reader import evaluating
+from ml_privacy_meter.signals.tokens import are_texts
+from ml_privacy_meter.types import Signal
 
 FEWEST_TO_STACK = 4  # reference models: of complementary halves, fewer leave none to rehearse with
 LAST_NORM, LAST_GAP = (partial(of, of="last") for of in (signals.gradient_norm, signals.gradient_gap))
@@ -39,6 +47,7 @@ def default_attacks(
     weights: Collection[str] = (),
     hidden: bool = False,
     watched: Collection[str] = (),
+    base: bool = False,
 ) -> tuple[Attack, ...]:
     """The attacks that apply to labels of this kind, with so many reference models.
 
@@ -50,7 +59,10 @@ def default_attacks(
         weights: what can be read of them, see `weights_of`.
         hidden: what the model says is changed on its way out, so that labels of near copies may say more.
         watched: what was seen of the training: "snapshots", "updates".
+        base: the model that the target was tuned from can be asked.
     """
+    if are_texts(y):
+        return (*_of_texts(base, watched), *_of_references(references, offline, set()))
     alone: tuple[Attack, ...] = (threshold, quantile)
     if not y.is_floating_point():
         others = (signals.modified_entropy, signals.entropy, signals.margin)
@@ -65,20 +77,36 @@ def default_attacks(
         alone = (*alone, influence)
     alone += (snapshots,) if "snapshots" in watched else ()
     alone += (update_dot, update_cosine) if "updates" in watched else ()
-    if not references:
-        return alone
-    beside: tuple[Attack, ...] = (difference, lira, rmia, bavaria)
-    left_out = {rmia} if offline else {difference, lira}
     without: set[Attack] = set() if y.dtype == torch.int64 else {rmia}
+    hiding: tuple[Signal, ...] = (signals.label_robustness,) if hidden else ()
+    gradients: tuple[Signal, ...] = (LAST_GAP if "last" in weights else signals.gradient_gap,) if weights else ()
+    return (*alone, *_of_references(references, offline, without, hidden=hiding, gradients=gradients))
+
+
+def _of_references(
+    references: int,
+    offline: bool,
+    without: set[Attack],
+    *,
+    hidden: tuple[Signal, ...] = (),
+    gradients: tuple[Signal, ...] = (),
+) -> tuple[Attack, ...]:
+    if not references:
+        return ()
     if references == 1:
-        without |= left_out
-    beside = tuple(attack for attack in beside if attack not in without)
-    if hidden:
-        beside = (*beside, partial(bavaria, signal=signals.label_robustness))
-    if weights:
-        gradients = LAST_GAP if "last" in weights else signals.gradient_gap
-        beside = (*beside, *(partial(attack, signal=gradients) for attack in (rmia, bavaria) if attack not in without))
-    return (*alone, *beside, stacked) if references >= FEWEST_TO_STACK else (*alone, *beside)
+        without = without | ({rmia} if offline else {difference, lira})
+    beside = tuple(attack for attack in (difference, lira, rmia, bavaria) if attack not in without)
+    beside += tuple(partial(bavaria, signal=signal) for signal in hidden)
+    for signal in gradients:
+        beside += tuple(partial(attack, signal=signal) for attack in (rmia, bavaria) if attack not in without)
+    return (*beside, stacked) if references >= FEWEST_TO_STACK else beside
+
+
+def _of_texts(base: bool, watched: Collection[str]) -> tuple[Attack, ...]:
+    alone: tuple[Attack, ...] = (threshold, zlib_ratio, lowercase, recall, neighbourhood)
+    alone += tuple(partial(threshold, signal=signal) for signal in (signals.min_k, signals.min_k_plus_plus))
+    alone += (base_difference, base_ratio) if base else ()
+    return (*alone, snapshots) if "snapshots" in watched else alone
 
 
 def weights_of(target: Any, references: Sequence[Any], x: Any, y: Tensor) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from ml_privacy_meter.membership.difference import difference
 from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
-from ml_privacy_meter.membership.marks import needs_known, needs_population, sees_parameters
+from ml_privacy_meter.membership.marks import needs_base, needs_known, needs_population, sees_parameters
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
 from ml_privacy_meter.membership.ranges import range_membership
@@ -16,6 +16,7 @@ from ml_privacy_meter.membership.rmia import rmia
 from ml_privacy_meter.membership.shadow import shadow
 from ml_privacy_meter.membership.snapshots import snapshots
 from ml_privacy_meter.membership.stacked import stacked
+from ml_privacy_meter.membership.texts import base_difference, base_ratio, lowercase, neighbourhood, recall, zlib_ratio
 from ml_privacy_meter.membership.threshold import gap, threshold
 from ml_privacy_meter.membership.updates import update_cosine, update_dot
 from ml_privacy_meter.membership.usage import Usage, dataset_usage
@@ -31,6 +32,8 @@ __all__ = [
     "View",
     "access",
     "as_rehearsed",
+    "base_difference",
+    "base_ratio",
     "bavaria",
     "dataset_usage",
     "describe",
@@ -42,11 +45,15 @@ __all__ = [
     "influence",
     "learns",
     "lira",
+    "lowercase",
+    "needs_base",
     "needs_known",
     "needs_population",
+    "neighbourhood",
     "percentile",
     "quantile",
     "range_membership",
+    "recall",
     "rehearsals",
     "rehearsed_by",
     "rmia",
@@ -61,4 +68,5 @@ __all__ = [
     "weights_read",
     "whitebox",
     "whitebox_by_references",
+    "zlib_ratio",
 ]

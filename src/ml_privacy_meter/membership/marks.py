@@ -35,3 +35,9 @@ def needs_known(attack: Any) -> Any:
     """Marks an attack that learns from records of which it knows whether the target was trained on them."""
     attack.needs_known = True
     return attack
+
+
+def needs_base(attack: Any) -> Any:
+    """Marks an attack that asks the model that the target was tuned from."""
+    attack.needs_base = True
+    return attack

@@ -32,6 +32,7 @@ class View:
         snapshots: the target at earlier moments of its training, the oldest first.
         updates: what was changed in its weights on the way, in order: each an `Update`.
         client: an array: of each record, whose training set is asked about; None: that of all together.
+        base: the model that the target was tuned from, which anybody can have; None: not known.
     """
 
     target: Model
@@ -47,6 +48,7 @@ class View:
     snapshots: tuple[Model, ...] = ()
     updates: tuple[Any, ...] = ()
     client: Any = None
+    base: Model | None = None
 
     def signals(self, signal: Signal, queries: int = 1) -> Signals:
         """``signal`` of the records, under the target model and every reference model.

@@ -49,6 +49,11 @@ def collect(
     return Records(x, y, id, groups, outputs, gives if outputs is not None else "", columns=columns)
 
 
+def unlabelled(records: int) -> np.ndarray:
+    """Labels of texts, which stand for nothing until a language model turns these into tokens."""
+    return np.zeros(records, np.int64)
+
+
 def plain(given: Any, what: str, where: str) -> np.ndarray:
     """``given`` as an array of numbers, truth values or text.
 

@@ -12,10 +12,11 @@ from ml_privacy_meter.records.archive import load_npz
 from ml_privacy_meter.records.images import load_images
 from ml_privacy_meter.records.lines import load_lines, load_text_rows
 from ml_privacy_meter.records.memory import of_arrays, of_dataset, of_frame
-from ml_privacy_meter.records.tables import load_csv, load_parquet
+from ml_privacy_meter.records.tables import load_csv, load_json_lines, load_parquet
 from ml_privacy_meter.records.wanted import Wanted
 from ml_privacy_meter.types import Records
 
+JSON_LINES = (".jsonl", ".jsonl.gz", ".jsonl.xz", ".ndjson")
 PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 
 
@@ -32,7 +33,7 @@ def load(
     size: Sequence[int] | None = None,
     name: str = "records",
 ) -> Records:
-    """The records in a file (.npz, .csv, .csv.gz, .tsv, .parquet, .txt) or a folder of images, read when asked for.
+    """The records in a file (.npz, .csv, .tsv, .parquet, .jsonl, .txt) or a folder of images, read when asked for.
 
     A table of numbers and truth values gives tensors: float32 where the columns' own types fit into it, else
     float64 (as numbers in a csv file do). A table with text in it gives DataFrames. Lines of a .txt file, and rows of
@@ -67,6 +68,8 @@ def load(
         return load_parquet(path, wanted, name=name)
     if kind == ".txt":
         return load_lines(path, wanted, name=name)
+    if path.name.lower().endswith(JSON_LINES):
+        return load_json_lines(path, wanted, name=name)
     if kind == ".npy":
         return load_text_rows(path, wanted, name=name)
     raise InputError(_advice(path, kind))
@@ -89,7 +92,7 @@ def as_records(
 
     Args:
         data: records; a path; a pair (features, labels) of arrays, tensors, lists, DataFrame and Series; a
-            DataFrame; or a torch Dataset of such pairs. An array that is mapped from disk stays there.
+            DataFrame; a list of texts; or a torch Dataset of such pairs. An array that is mapped from disk stays there.
 
     Raises:
         InputError: it is none of these, or something that `load` refuses.
@@ -99,13 +102,15 @@ def as_records(
         return load(data, **vars(wanted), name=name)
     if isinstance(data, pd.DataFrame):
         return of_frame(data, None, wanted, name=name)
-    pair = isinstance(data, tuple | list) and len(data) == 2
+    pair = isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], str)
     if pair and isinstance(data[0], pd.DataFrame):
         wanted.refuse("label", where="a pair (features, labels)")
         return of_frame(data[0], data[1], wanted, name=name)
     if isinstance(data, Records):
         return data
     wanted.refuse(*vars(wanted), where="data without named columns (a file and a DataFrame have them)")
+    if isinstance(data, list) and data and all(isinstance(one, str) for one in data):
+        return of_frame(pd.DataFrame({"text": data}), None, wanted, name=name)
     if pair:
         return of_arrays(data[0], data[1], name=name)
     if isinstance(data, Dataset) or (hasattr(data, "__getitem__") and hasattr(data, "targets")):
@@ -123,6 +128,6 @@ def _advice(path: Path, kind: str) -> str:
             "np.savez('data.npz', x=x, y=y), or a DataFrame with to_parquet."
         )
     return (
-        f"Records come as .npz, .csv, .csv.gz, .tsv, .parquet, .txt or a folder of images, found `{path.name}`. "
+        f"Records come as .npz, .csv, .tsv, .parquet, .jsonl, .txt or a folder of images, found `{path.name}`. "
         "Convert it to one of these."
     )

@@ -13,10 +13,10 @@ from torch.utils.data import Dataset, TensorDataset
 from tqdm import tqdm
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.records.collect import collect, plain
+from ml_privacy_meter.records.collect import collect, plain, unlabelled
 from ml_privacy_meter.records.disk import File, OnDisk
 from ml_privacy_meter.records.wanted import Wanted, columns_of
-from ml_privacy_meter.types import Records, Rows
+from ml_privacy_meter.types import Labels, Records, Rows
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def of_frame(frame: pd.DataFrame, y: Any, wanted: Wanted, *, name: str) -> Recor
     features = list(columns.features)
     return collect(
         FrameInMemory(frame[features]) if features else torch.empty(len(frame), 0),
-        labels(frame[columns.label] if y is None else y, where),
+        _labels_of(frame, columns.label, y, where),
         id=None if isinstance(id, pd.RangeIndex) else plain(id, "ids", where),
         groups={group: plain(frame[group], f"group `{group}`", where) for group in columns.groups},
         outputs=None if outputs is None else torch.from_numpy(outputs),
@@ -99,6 +99,13 @@ def of_frame(frame: pd.DataFrame, y: Any, wanted: Wanted, *, name: str) -> Recor
         where=where,
         name=name,
     )
+
+
+def _labels_of(frame: pd.DataFrame, column: str | None, y: Any, where: str) -> Labels:
+    if y is None and column is None:
+        return unlabelled(len(frame))
+    given: Labels = labels(frame[column] if y is None else y, where)
+    return given
 
 
 def of_arrays(x: Any, y: Any, *, name: str) -> Records:

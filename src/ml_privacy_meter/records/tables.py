@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
@@ -16,9 +17,10 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.records.collect import collect
+from ml_privacy_meter.records.collect import collect, unlabelled
 from ml_privacy_meter.records.disk import Spool
 from ml_privacy_meter.records.layout import Layout, is_number, values_of
+from ml_privacy_meter.records.memory import of_frame
 from ml_privacy_meter.records.wanted import Columns, Wanted, columns_of
 from ml_privacy_meter.types import Records
 
@@ -70,6 +72,20 @@ def load_parquet(path: Path, wanted: Wanted, *, name: str) -> Records:
             return _records(path, batches, schema, columns, name=name, total=file.metadata.num_rows)
     except _BROKEN as error:
         raise InputError(f"`{path}` is not a whole parquet file ({error}). Save or download it again.") from error
+
+
+def load_json_lines(path: Path, wanted: Wanted, *, name: str) -> Records:
+    """The records of a file with one JSON object a line, as texts come: its fields are the columns.
+
+    Raises:
+        InputError: the file is broken, a value is missing, or a column is.
+    """
+    wanted.refuse("size", where="a table")
+    try:
+        frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"`{path}` must hold one JSON object a line ({error!s:.200}). Mend it.") from error
+    return of_frame(frame, None, wanted, name=name)
 
 
 def _parquet(file: pq.ParquetFile, names: list[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -155,7 +171,7 @@ def _records(
     whole = {column: np.concatenate(part) for column, part in parts.items() if part}
     return collect(
         layout.rows(spool, count),
-        whole[columns.label],
+        unlabelled(count) if columns.label is None else whole[columns.label],
         id=None if columns.id is None else _as_integers(whole[columns.id]),
         groups={group: whole[group] for group in columns.groups},
         outputs=answers.rows(np.dtype(np.float64), (count, len(columns.outputs))) if columns.outputs else None,

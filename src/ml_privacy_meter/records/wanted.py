@@ -8,6 +8,7 @@ from ml_privacy_meter._checks import InputError
 
 LABELS = ("y", "Y", "label", "labels", "target", "targets")
 FEATURES = ("x", "X", "data", "features", "images", "inputs")
+TEXTS = ("text", "prefix")  # the columns that a language model is asked about, the second where there is one
 IDS = ("id", "ids", "ID", "__index_level_0__", "Unnamed: 0", "")  # the last three: how pandas writes its index
 
 Names = str | Sequence[str]
@@ -67,7 +68,8 @@ def columns_of(names: Sequence[str], wanted: Wanted, where: str, *, labelled: bo
     if twice:
         raise InputError(f"Columns must have names of their own, found {_quoted(twice)} twice in {where}. Rename one.")
     label = None if labelled else chosen(wanted.label, LABELS, names, "label", where)
-    if label is None and not labelled:
+    texts = label is None and not labelled and TEXTS[0] in names
+    if label is None and not labelled and not texts:
         raise InputError(
             f"{where} needs a label column: none is called {_quoted(LABELS)}. Name it with `label`. {_there(names)}"
         )
@@ -77,7 +79,9 @@ def columns_of(names: Sequence[str], wanted: Wanted, where: str, *, labelled: bo
     outputs = picked(wanted.probabilities or wanted.logits or (), names, gives, where)
     other = {label, id, *outputs, *picked(wanted.drop, names, "drop", where)}
     features = picked(wanted.features or (), names, "features", where)
-    if wanted.features is None:
+    if wanted.features is None and texts:
+        features = tuple(name for name in TEXTS if name in names)
+    elif wanted.features is None:
         features = tuple(name for name in names if name not in other)
     if not features and not outputs:
         raise InputError(f"{where} has no feature columns left. {_there(names)}")

@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid
 
 from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter.signals.tokens import are_texts, ranked_first
+from ml_privacy_meter.signals.tokens import log_probability as log_probability_of_text
 from ml_privacy_meter.types import OutputSignal
 
 Outputs = Float[Tensor, "records *outputs"]
@@ -18,8 +20,12 @@ PerRecord = Float[Tensor, " records"]
 def _loss(outputs: Outputs, y: Tensor) -> PerRecord:
     """Cross entropy of the true label or labels, in nats; of a quantity, the squared error in its unit squared.
 
+    Of a text: minus the mean log-probability of its tokens, in nats a token.
+
     Source: Yeom et al., Privacy Risk in Machine Learning, CSF 2018.
     """
+    if are_texts(y):
+        return -log_probability_of_text(outputs, y)
     z = outputs.double()
     if y.is_floating_point():
         return (z - y).square().reshape(len(y), -1).sum(1)
@@ -33,11 +39,14 @@ def _logit_gap(outputs: Outputs, y: Tensor) -> PerRecord:
 
     Taken from the logits, so that it stays finite where p rounds to 1. For one label it orders records as the loss
     does. Of a quantity, which has no logits: minus the logarithm of the squared error, which orders as the loss, too.
+    Of a text: the mean log-probability of its tokens.
 
     Source: Carlini et al., Membership Inference Attacks From First Principles, IEEE S&P 2022.
     """
     if y.is_floating_point():
         return -_loss(outputs, y).clamp(min=torch.finfo(torch.float64).tiny).log()
+    if are_texts(y):
+        return log_probability_of_text(outputs, y)
     if y.dtype == torch.bool:
         return _towards_truth(outputs, y).sum(1)
     true, others = _true_and_others(outputs, y, "logit_gap")
@@ -45,8 +54,11 @@ def _logit_gap(outputs: Outputs, y: Tensor) -> PerRecord:
 
 
 def _true_probability(outputs: Outputs, y: Tensor) -> PerRecord:
-    """Probability of the true class (of all the true labels), in [0, 1]. It orders records as the loss does."""
-    _labels_only(y, "true_probability")
+    """Probability of the true class (of all the true labels), in [0, 1]. It orders records as the loss does.
+
+    Of a text: the geometric mean of its tokens' probabilities.
+    """
+    _labels_only(y, "true_probability", texts=True)
     return _loss(outputs, y).neg().exp()
 
 
@@ -98,8 +110,10 @@ def _margin(outputs: Outputs, y: Tensor) -> PerRecord:
 
 
 def _correct(outputs: Outputs, y: Tensor) -> PerRecord:
-    """1 where the predicted class is the true one, else 0; of several labels, the share that is right."""
-    _labels_only(y, "correct")
+    """1 where the predicted class is the true one, else 0; of several labels, or of a text's tokens, the share."""
+    _labels_only(y, "correct", texts=True)
+    if are_texts(y):
+        return ranked_first(outputs, y)
     if y.dtype == torch.bool:
         return ((outputs > 0) == y).double().mean(1)
     return (outputs.argmax(1) == y).double()
@@ -158,6 +172,8 @@ def _true_and_others(outputs: Outputs, y: Tensor, name: str) -> tuple[Tensor, Te
     return z.gather(1, y[:, None]).squeeze(1), z.scatter(1, y[:, None], -torch.inf)
 
 
-def _labels_only(y: Tensor, name: str) -> None:
+def _labels_only(y: Tensor, name: str, *, texts: bool = False) -> None:
+    if are_texts(y) and not texts:
+        raise InputError(f"`{name}` is defined for class labels, and these records are texts. Use `loss` or `min_k`.")
     if y.is_floating_point():
         raise InputError(f"`{name}` is defined for class labels, and these records have quantities. Use `loss`.")

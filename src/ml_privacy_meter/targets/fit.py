@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets.key import digest
 from ml_privacy_meter.targets.labels import fit_labels
+from ml_privacy_meter.targets.language import LanguageModel
 from ml_privacy_meter.targets.onnx import Onnx
 from ml_privacy_meter.targets.reading import passed_through, reading_of, tensor_of
 from ml_privacy_meter.targets.target import Feed, Opened, Target, as_it_answers
+from ml_privacy_meter.targets.texts import fit_texts
 from ml_privacy_meter.targets.url import Endpoint
 from ml_privacy_meter.types import Batch, Records
 
@@ -38,6 +40,8 @@ def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target,
     Raises:
         InputError: the model refuses the records, its outputs cannot be read, or a label fits none of them.
     """
+    if isinstance(opened.inner, LanguageModel):
+        return fit_texts(opened, members, non_members)
     for records, name in ((members, "members"), (non_members, "non-members")):
         if len(records) == 0:
             raise InputError(f"The set of {name} is empty.")

@@ -16,7 +16,9 @@ from torch import nn
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.targets import archive, key
 from ml_privacy_meter.targets.estimator import is_estimator, open_estimator, open_skops
+from ml_privacy_meter.targets.huggingface import is_folder, open_folder
 from ml_privacy_meter.targets.keras import is_keras, open_keras, open_keras_file
+from ml_privacy_meter.targets.language import LanguageModel
 from ml_privacy_meter.targets.onnx import open_onnx
 from ml_privacy_meter.targets.pytorch import load_weights, open_exported, open_module, open_program, open_torchscript
 from ml_privacy_meter.targets.service import Service
@@ -50,9 +52,9 @@ def open_model(
     """The model as it arrived; `fit` then sets it beside records.
 
     Args:
-        model: an `nn.Module`, an exported program, an estimator, any callable batch -> array; a file (.pt2,
-            TorchScript, .skops, .onnx, .keras); "package.module:factory"; "https://..."; or None: its outputs were
-            saved beside the records.
+        model: an `nn.Module`, an exported program, an estimator, a `LanguageModel`, any callable batch -> array; a file
+            (.pt2, TorchScript, .skops, .onnx, .keras); a folder of Hugging Face (a language model, or an adapter);
+            "package.module:factory"; "https://..."; or None: its outputs were saved beside the records.
         weights: safetensors, or plain weights of `torch.save`, to fill what a factory builds.
         preprocess: batch -> batch, or "package.module:function".
         outputs: "logits", "probabilities" or "values"; "auto": told by what they look like.
@@ -111,6 +113,8 @@ def _set(
 
 
 def _file(path: Path, *, trusted: Sequence[str], output_name: str | None) -> Opened:
+    if is_folder(path):
+        return _language(open_folder(path))
     kind = archive.kind_of(path)
     for name, given, takes in (("trusted", trusted, "skops"), ("output_name", output_name, "onnx")):
         if given and kind != takes:
@@ -126,7 +130,13 @@ def _file(path: Path, *, trusted: Sequence[str], output_name: str | None) -> Ope
     return open_onnx(path, output_name=output_name)
 
 
+def _language(model: LanguageModel) -> Opened:
+    return Opened(model, model.kind, model.key, tensors=False)
+
+
 def _object(model: Any) -> Opened:
+    if isinstance(model, LanguageModel):
+        return _language(model)
     if is_keras(model):
         return open_keras(model)
     if isinstance(model, nn.Module):

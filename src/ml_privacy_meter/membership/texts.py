@@ -1,0 +1,109 @@
+"""Was a text in the training set? What a language model says of it, set beside what it says of something else."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._numbers import whole
+from ml_privacy_meter.membership.marks import needs_base, needs_population
+from ml_privacy_meter.membership.view import View
+from ml_privacy_meter.signals.altered import after, compressed, lowercased, neighbour
+from ml_privacy_meter.signals.classifier import loss
+from ml_privacy_meter.signals.tokens import text_log_probability
+
+PerText = Float[Tensor, " texts"]
+_STEP = 4_096
+SMALLEST = 1e-9  # nats: what a loss is divided by at least
+
+
+def zlib_ratio(view: View) -> PerText:
+    """Log-probability of the whole text over its length after zlib, in nats a byte.
+
+    Sees: the target model's log-probability of each token of a text, and the text.
+
+    Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6.
+    """
+    texts, size = view.records.x, len(view.records)
+    bytes_ = torch.cat([compressed(texts[slice(at, min(at + _STEP, size))]) for at in range(0, size, _STEP)])
+    return view.of_target(text_log_probability) / bytes_
+
+
+def lowercase(view: View) -> PerText:
+    """Loss of the text in lower case over its loss as it stands.
+
+    Sees: the target model's log-probability of each token of a text, and of the text in lower case.
+
+    Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6.
+    """
+    return -view.of_target(lowercased) / view.of_target(loss).clamp(min=SMALLEST)
+
+
+@needs_base
+def base_difference(view: View) -> PerText:
+    """Loss under the model that the target was tuned from, less the loss under the target, in nats a token.
+
+    Sees: the target model's log-probability of each token of a text, and those of the model that it was tuned from.
+
+    Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6;
+    Mireshghallah et al., Quantifying Privacy Risks of Masked Language Models Using Membership Inference Attacks, EMNLP
+    2022.
+    """
+    return of_base(view) - view.of_target(loss)
+
+
+@needs_base
+def base_ratio(view: View) -> PerText:
+    """Loss under the model that the target was tuned from, over the loss under the target.
+
+    Sees: the target model's log-probability of each token of a text, and those of the model that it was tuned from.
+
+    Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6.
+    """
+    return of_base(view) / view.of_target(loss).clamp(min=SMALLEST)
+
+
+def neighbourhood(view: View, *, neighbours: int = 5, share: float = 0.15) -> PerText:
+    """Log-probability of the text less its mean over near copies of it, in nats a token.
+
+    Sees: the target model's log-probability of each token of a text, and of texts that differ from it in some words.
+
+    Source: Mattern et al., Membership Inference Attacks against Language Models via Neighbourhood Comparison, ACL
+    Findings 2023. Departure: words are left out or swapped, where the paper has a masked language model replace them.
+
+    Args:
+        neighbours: how many near copies.
+        share: of words that differ.
+    """
+    whole(1, neighbours=neighbours)
+    in_range(0, 1, share=share)
+    beside = [view.of_target(partial(neighbour, number=number, share=share)) for number in range(neighbours)]
+    return -view.of_target(loss) - torch.stack(beside).mean(0)
+
+
+@needs_population
+def recall(view: View, *, shots: int = 5) -> PerText:
+    """Log-probability of the text after texts that the target was not trained on, over its log-probability alone.
+
+    Sees: the target model's log-probability of each token of a text, and records of the same source that it was not
+    trained on, which it reads before the text.
+
+    Source: Xie et al., ReCaLL: Membership Inference via Relative Conditional Log-Likelihoods, EMNLP 2024.
+
+    Args:
+        shots: how many such texts are read before it.
+    """
+    whole(1, shots=shots)
+    if view.population is None:
+        raise InputError("`recall` needs texts that the target was not trained on, found none. Give a population.")
+    prefix = "\n\n".join(view.population.x[slice(0, shots)]["text"]) + "\n\n"
+    return -view.of_target(partial(after, prefix=prefix)) / view.of_target(loss).clamp(min=SMALLEST)
+
+
+def of_base(view: View) -> PerText:
+    """Loss under the model that the target was tuned from, in nats a token."""
+    if view.base is None:
+        raise InputError("This attack needs the model that the target was tuned from. Name it as `base`.")
+    return view.reader.signal(loss, view.base, view.records)

@@ -1,0 +1,115 @@
+"""Language models in the folders of Hugging Face: whole models, and adapters beside their base."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._extras import extra
+from ml_privacy_meter.targets.key import of_files
+from ml_privacy_meter.targets.language import LanguageModel
+
+ADAPTER = "adapter_config.json"
+CONTEXT = 512  # of models that do not say how much they read at once
+_PURPOSE = "Auditing a language model"
+
+
+class Tokens:
+    """A tokenizer of `transformers`, asked for the tokens of the text alone."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def encode(self, text: str) -> list[int]:
+        found: list[int] = self.given(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return found
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self.given.decode(list(ids)))
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether this is a folder that `open_folder` opens."""
+    return any((Path(path) / name).is_file() for name in ("config.json", ADAPTER))
+
+
+def open_folder(path: str | Path, *, base: str | Path | None = None) -> LanguageModel:
+    """The language model in a folder that `save_pretrained` wrote: a model, or an adapter (LoRA) beside its base.
+
+    Weights are read from safetensors alone, nothing is downloaded, and no code that a folder brings is run.
+
+    Args:
+        base: the folder of the model that an adapter was trained on, where its own note does not lead there.
+
+    Raises:
+        InputError: the folder holds no such model, or one that could only be opened by running what it brings.
+    """
+    path = Path(path)
+    transformers = extra("transformers", "text", _PURPOSE)
+    if not is_folder(path):
+        raise InputError(f"A language model is a folder with a `config.json` or `{ADAPTER}`, found none in `{path}`.")
+    root = _base(path, base) if (path / ADAPTER).is_file() else path
+    given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    try:
+        config = transformers.AutoConfig.from_pretrained(root, **given)
+        kind = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
+        module = kind.from_pretrained(root, use_safetensors=True, dtype=torch.float32, **given)
+        if root != path:
+            module = extra("peft", "text", _PURPOSE).PeftModel.from_pretrained(module, str(path), use_safetensors=True)
+            module = module.merge_and_unload()
+        holds = path if (path / "tokenizer_config.json").is_file() else root
+        tokenizer = transformers.AutoTokenizer.from_pretrained(holds, **given)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as problem:
+        raise InputError(
+            f"The language model in `{path}` cannot be opened: {problem!s:.300}. It must hold weights as safetensors, "
+            "a configuration that this transformers knows, and its tokenizer. Save it with `save_pretrained`."
+        ) from problem
+    start = config.decoder_start_token_id if config.is_encoder_decoder else None
+    return LanguageModel(
+        module.eval(),
+        Tokens(tokenizer),
+        begin=_begin(tokenizer, start, path),
+        context=_context(config, tokenizer),
+        encoder=bool(config.is_encoder_decoder),
+        key=_key(root, path, holds),
+        kind=f"{type(module).__name__} ({'with an adapter' if root != path else 'Hugging Face folder'})",
+    )
+
+
+def _base(path: Path, given: str | Path | None) -> Path:
+    """The folder of an adapter's base: as the user says, as its note says, or beside it."""
+    noted = json.loads((path / ADAPTER).read_text()).get("base_model_name_or_path") or ""
+    places = [Path(given)] if given is not None else [Path(noted), path / noted, path.parent / noted]
+    for place in places:
+        if (noted or given is not None) and (place / "config.json").is_file():
+            return place
+    raise InputError(
+        f"The adapter in `{path}` needs the model that it was trained on, which it calls `{noted}`; found no model at "
+        f"{' or '.join(f'`{place}`' for place in dict.fromkeys(places))}. Put its folder there, or name it with `base`."
+    )
+
+
+def _begin(tokenizer: Any, start: int | None, path: Path) -> int:
+    for found in (start, tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id):
+        if found is not None:
+            return int(found)
+    raise InputError(
+        f"The tokenizer in `{path}` must name a token that begins or ends a text (`bos_token`, `eos_token`): without "
+        "one the first token of a text has no probability. Set it, and save the tokenizer again."
+    )
+
+
+def _context(config: Any, tokenizer: Any) -> int:
+    said = [getattr(config, name, None) for name in ("max_position_embeddings", "n_positions", "n_ctx")]
+    said.append(getattr(tokenizer, "model_max_length", None))
+    known = [int(value) for value in said if value is not None and 2 <= value < 2**20]
+    return min(known, default=CONTEXT)
+
+
+def _key(*folders: Path) -> str:
+    kinds = (".safetensors", ".json", ".model", ".txt")
+    files = [file for folder in dict.fromkeys(folders) for file in sorted(folder.iterdir()) if file.suffix in kinds]
+    return of_files(*files)
