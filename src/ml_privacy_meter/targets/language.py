@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ AT_ONCE = 2**22  # and of these, how many are worked on at once
 PADDING = -1.0  # the deviation of what is no token
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """What turns texts into tokens and back, without any special ones."""
 
