@@ -8,9 +8,10 @@ from torch import nn
 from ml_privacy_meter.targets import LanguageModel
 
 WORDS = (
-    "the a one two red green old new cat dog house tree sees hears finds loses and or but now then here there "
-    "quickly slowly never always river stone cloud road bread water song letter"
-).split()
+    *("the", "a", "one", "two", "red", "green", "old", "new", "cat", "dog", "house", "tree", "sees", "hears", "finds"),
+    *("loses", "and", "or", "but", "now", "then", "here", "there", "quickly", "slowly", "never", "always", "river"),
+    *("stone", "cloud", "road", "bread", "water", "song", "letter"),
+)
 BEGIN = 256
 
 

@@ -17,6 +17,7 @@ from ml_privacy_meter.membership.game import as_rehearsed, rehearsals
 from ml_privacy_meter.membership.moments import Moments, moments, read
 from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, rehearsed_by
 from ml_privacy_meter.signals.classifier import entropy, log_probability, logit_gap, margin
+from ml_privacy_meter.signals.tokens import are_texts, min_k_plus_plus
 from ml_privacy_meter.types import Scores, Signals
 
 MOST = 200_000  # rehearsed answers that are learned from
@@ -121,12 +122,15 @@ def _features(view: View, also: Sequence[Attack], queries: int) -> Float[Tensor,
         columns += [part.mean(1) for part in (gap.target - side.mean, side.mean, usual)]
     ahead = (gap.target - torch.stack([side.mean for side in sides]).mean(0)).mean(1)
     columns.append(ahead.mean().expand_as(ahead))
-    if not labels.is_floating_point():
+    if are_texts(labels):
+        seen = read(view, min_k_plus_plus, queries, attack="stacked")
+        columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
+    elif not labels.is_floating_point():
         columns += [_ratio(read(view, log_probability(t), queries, attack="stacked")) for t in (1.0, 2.0)]
         for signal in (entropy, margin):
             seen = read(view, signal, queries, attack="stacked")
             columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
-    if labels.dtype == torch.int64:
+    if labels.dtype == torch.int64 and not are_texts(labels):
         columns.append(_mean_of_class(ahead, labels))
     return torch.stack([*columns, *(attack(view) for attack in also)], 1).float()
 

@@ -1,5 +1,6 @@
 """Was a text in the training set? What a language model says of it, set beside what it says of something else."""
 
+import math
 from functools import partial
 
 import torch
@@ -7,12 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError, in_range
-from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.membership.marks import needs_base, needs_population
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.altered import after, compressed, lowercased, neighbour
 from ml_privacy_meter.signals.classifier import loss
-from ml_privacy_meter.signals.tokens import text_log_probability
 
 PerText = Float[Tensor, " texts"]
 _STEP = 4_096
@@ -28,7 +27,8 @@ def zlib_ratio(view: View) -> PerText:
     """
     texts, size = view.records.x, len(view.records)
     bytes_ = torch.cat([compressed(texts[slice(at, min(at + _STEP, size))]) for at in range(0, size, _STEP)])
-    return view.of_target(text_log_probability) / bytes_
+    tokens = (view.records.labels >= 0).sum(1)
+    return -view.of_target(loss) * tokens / bytes_
 
 
 def lowercase(view: View) -> PerText:
@@ -77,7 +77,7 @@ def neighbourhood(view: View, *, neighbours: int = 5, share: float = 0.15) -> Pe
         neighbours: how many near copies.
         share: of words that differ.
     """
-    whole(1, neighbours=neighbours)
+    in_range(0, math.inf, neighbours=neighbours)
     in_range(0, 1, share=share)
     beside = [view.of_target(partial(neighbour, number=number, share=share)) for number in range(neighbours)]
     return -view.of_target(loss) - torch.stack(beside).mean(0)
@@ -95,7 +95,7 @@ def recall(view: View, *, shots: int = 5) -> PerText:
     Args:
         shots: how many such texts are read before it.
     """
-    whole(1, shots=shots)
+    in_range(0, math.inf, shots=shots)
     if view.population is None:
         raise InputError("`recall` needs texts that the target was not trained on, found none. Give a population.")
     prefix = "\n\n".join(view.population.x[slice(0, shots)]["text"]) + "\n\n"

@@ -18,7 +18,7 @@ from ml_privacy_meter.signals.label_robustness import label_robustness
 from ml_privacy_meter.signals.layers import layer, layers, trainable
 from ml_privacy_meter.signals.reader import Reader
 from ml_privacy_meter.signals.store import Store
-from ml_privacy_meter.signals.tokens import min_k, min_k_plus_plus, text_log_probability
+from ml_privacy_meter.signals.tokens import min_k, min_k_plus_plus
 from ml_privacy_meter.signals.update import Moved, update_alignment
 from ml_privacy_meter.types import OutputSignal
 
@@ -47,7 +47,6 @@ __all__ = [
     "min_k_plus_plus",
     "modified_entropy",
     "other_classes",
-    "text_log_probability",
     "trainable",
     "true_probability",
     "update_alignment",

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ml_privacy_meter.signals.tokens import log_probability_of_text
 from ml_privacy_meter.types import Model
 
 PerText = Float[Tensor, " texts"]
@@ -19,13 +20,13 @@ PerText = Float[Tensor, " texts"]
 
 def lowercased(model: Model, x: pd.DataFrame, y: Tensor) -> PerText:
     """Of the text in lower case."""
-    return _mean(model(x.assign(text=x["text"].str.lower())))
+    return log_probability_of_text(model(x.assign(text=x["text"].str.lower())))
 
 
 def after(model: Model, x: pd.DataFrame, y: Tensor, *, prefix: str) -> PerText:
     """Of the text, read after ``prefix`` (and what stood before it already)."""
     own = x.get("prefix", "")
-    return _mean(model(x.assign(prefix=prefix + own)))
+    return log_probability_of_text(model(x.assign(prefix=prefix + own)))
 
 
 def neighbour(model: Model, x: pd.DataFrame, y: Tensor, *, number: int, share: float) -> PerText:
@@ -35,19 +36,12 @@ def neighbour(model: Model, x: pd.DataFrame, y: Tensor, *, number: int, share: f
         number: of several such texts, which.
     """
     changed = [_perturbed(text, number, share) for text in x["text"]]
-    return _mean(model(x.assign(text=changed)))
+    return log_probability_of_text(model(x.assign(text=changed)))
 
 
 def compressed(x: pd.DataFrame) -> Float[Tensor, " texts"]:
     """Length of each text in bytes after zlib. No model is asked."""
     return torch.tensor([len(zlib.compress(text.encode())) for text in x["text"]], dtype=torch.float64)
-
-
-def _mean(outputs: Float[Tensor, "texts tokens 4"]) -> PerText:
-    """Changed texts have other tokens than the labels: what is padding, its deviation says."""
-    said = outputs.double()
-    there = said[..., 2] >= 0
-    return (said[..., 0] * there).sum(1) / there.sum(1).clamp(min=1)
 
 
 def _perturbed(text: str, number: int, share: float) -> str:

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid
 
 from ml_privacy_meter._checks import InputError, in_range
-from ml_privacy_meter.signals.tokens import are_texts, ranked_first
-from ml_privacy_meter.signals.tokens import log_probability as log_probability_of_text
+from ml_privacy_meter.signals.tokens import are_texts, log_probability_of_text, ranked_first
 from ml_privacy_meter.types import OutputSignal
 
 Outputs = Float[Tensor, "records *outputs"]
@@ -25,7 +24,7 @@ def _loss(outputs: Outputs, y: Tensor) -> PerRecord:
     Source: Yeom et al., Privacy Risk in Machine Learning, CSF 2018.
     """
     if are_texts(y):
-        return -log_probability_of_text(outputs, y)
+        return -log_probability_of_text(outputs)
     z = outputs.double()
     if y.is_floating_point():
         return (z - y).square().reshape(len(y), -1).sum(1)
@@ -46,7 +45,7 @@ def _logit_gap(outputs: Outputs, y: Tensor) -> PerRecord:
     if y.is_floating_point():
         return -_loss(outputs, y).clamp(min=torch.finfo(torch.float64).tiny).log()
     if are_texts(y):
-        return log_probability_of_text(outputs, y)
+        return log_probability_of_text(outputs)
     if y.dtype == torch.bool:
         return _towards_truth(outputs, y).sum(1)
     true, others = _true_and_others(outputs, y, "logit_gap")
@@ -113,7 +112,7 @@ def _correct(outputs: Outputs, y: Tensor) -> PerRecord:
     """1 where the predicted class is the true one, else 0; of several labels, or of a text's tokens, the share."""
     _labels_only(y, "correct", texts=True)
     if are_texts(y):
-        return ranked_first(outputs, y)
+        return ranked_first(outputs)
     if y.dtype == torch.bool:
         return ((outputs > 0) == y).double().mean(1)
     return (outputs.argmax(1) == y).double()
