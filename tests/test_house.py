@@ -51,10 +51,11 @@ MAY_IMPORT = {
     "rounds": {"playing", "watched", *GAMES, "signals", "risk", "traces", "findings", "types"},
     "case": {*("beside", "training", "signals", "risk", "targets", "records", "traces", "watched", "types", "_checks")},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
+    "validity": {"case", *GAMES, "rehearsing", "watched", "risk", "signals", "findings", "types"},
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
     "defaults": {*GAMES, "signals", "types"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
-    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees", "traces", "watched"},
+    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees", "traces", "validity", "watched"},
     "gate": {"report", "risk", "_checks"},
     "canaries": {"types", "_checks"},
     "claims": {

@@ -20,26 +20,24 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.case import Case, blind, prepare
 from ml_privacy_meter.defaults import default_attacks as default_attacks
 from ml_privacy_meter.defaults import weights_of as weights_of
-from ml_privacy_meter.findings import Calibration, Check, Finding
+from ml_privacy_meter.findings import Finding
 from ml_privacy_meter.guarantees import Guarantee
 from ml_privacy_meter.membership import Attack, MembershipGame, View, access, describe
 from ml_privacy_meter.playing import measures_of, play
 from ml_privacy_meter.rehearsing import Rehearsed, rehearse, with_rehearsals
 from ml_privacy_meter.report import Report, check_shown
-from ml_privacy_meter.risk import checks
 from ml_privacy_meter.risk.added import added
 from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.rounds import by_round
 from ml_privacy_meter.signals import Reader, Store
-from ml_privacy_meter.signals.gradient_gap import cut_off, why_none
 from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
-from ml_privacy_meter.types import Batch, Scores, marked
-from ml_privacy_meter.watched import by_client
+from ml_privacy_meter.types import marked
+from ml_privacy_meter.validity import checks_of, shifted
 
 MOST_GROUPS = 1_000  # different values of a column to report on
 
@@ -103,7 +101,7 @@ def audit(
     attacks = _attacks(attacks, case)
     measures = measures_of(fpr, confidence)
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
-    beaten = without_model if checks.shift(without_model, confidence=confidence).voids else None
+    beaten = without_model if shifted(case, without_model, confidence).voids else None
     shown: dict[str, Any] = {"groups": groups, "viewer": case.watched.viewer, "blind": beaten}
     findings = tuple(play(game, attack, measures, joint=joint, **shown) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
@@ -115,7 +113,7 @@ def audit(
     probability = torch.tensor(records["membership_probability"].to_numpy())
     apart = learned_apart(findings, attacks)
     calibration = reliability(probability, case.member, judged=apart) if probability.isfinite().all() else None
-    found = _checks(case, game, findings, without_model, confidence, rehearsed, calibration)
+    found = checks_of(case, game, findings, without_model, confidence, rehearsed, calibration)
     findings, kept = guarantees.held(guarantee, findings, found, confidence=confidence)
     report = Report(
         findings=findings,
@@ -146,11 +144,11 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
         inside = case.beside.inside
         offline = inside is not None and not inside.any()
         models = case.beside.models
-        reached = weights_of(case.target, models, *_few(case))
-        hidden = case.target.answers_changed and isinstance(_few(case)[0], Tensor)
+        reached = weights_of(case.target, models, *case.few())
+        hidden = case.target.answers_changed and isinstance(case.few()[0], Tensor)
         seen = [what for what in ("snapshots", "updates") if getattr(case.watched, what)]
         settings: dict[str, Any] = {"references": len(models), "offline": offline, "weights": reached, "hidden": hidden}
-        settings |= {"watched": seen, "base": case.base is not None}
+        settings |= {"watched": seen, "base": case.base is not None, "spread": case.target.spread}
         return default_attacks(case.everyone.labels, **settings)
     names = [describe(attack) for attack in attacks]
     if not names:
@@ -158,11 +156,6 @@ def _attacks(attacks: Sequence[Attack] | None, case: Case) -> Sequence[Attack]:
     if len(set(names)) < len(names):
         raise InputError(f"Each attack must be named once, found {', '.join(names)}. Leave out what is the same.")
     return attacks
-
-
-def _few(case: Case) -> tuple[Batch, Tensor]:
-    """Two records to try a model by."""
-    return case.everyone.x[slice(0, 2)], case.everyone.labels[:2]
 
 
 def _of_weights(
@@ -227,44 +220,6 @@ def _groups(case: Case) -> dict[str, np.ndarray]:
         names = case.target.classes
         groups["class"] = np.array(names, dtype=str)[y.numpy()] if names else y.numpy()
     return groups | dict(case.everyone.groups)
-
-
-def _checks(
-    case: Case,
-    game: MembershipGame,
-    findings: Sequence[Finding],
-    blind: Scores | None,
-    confidence: float,
-    rehearsed: Rehearsed,
-    calibration: Calibration | None,
-) -> tuple[Check, ...]:
-    labels = case.everyone.labels
-    found = [checks.shift(blind, confidence=confidence)]
-    found.append(checks.duplicates(case.pairs, int((~case.member).sum())))
-    if labels.dtype == torch.int64 and not are_texts(labels):
-        found.append(checks.class_mix(labels[case.member].numpy(), labels[~case.member].numpy()))
-    if not labels.is_floating_point():
-        right = game.view.reader.signal(signals.correct, case.target, game.view.records)
-        found.append(checks.better_on_members(right, game.member))
-    found.append(checks.repeatable(case.target.deterministic))
-    read = any(found.sees.lower().startswith("the target model's weights") for found in findings)
-    why = why_none(case.target, *_few(case))
-    if why and not read and case.target.access == "parameters":
-        found.append(checks.weights_played(why))
-    if read and not why:
-        less, of = cut_off(case.target, _few(case)[0])
-        found += [checks.layers_reached(less, of)] * bool(less)
-    found += [checks.varied_scores(f.attack, f.scores) for f in findings if f.scores is not None]
-    if case.beside.models:
-        inside = case.beside.inside
-        if inside is not None and inside.any():
-            found.append(checks.memberships(inside, game.member))
-        if case.beside.public is not None:
-            found.append(checks.public_apart(case.public, len(case.everyone)))
-        found.append(rehearsed.check())
-    if rehearsed.scores and calibration is not None:
-        found.append(checks.calibrated(calibration))
-    return (*found, *case.watched.checks, *by_client(case.dealt, found[0]))
 
 
 def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) -> dict[str, Any]:

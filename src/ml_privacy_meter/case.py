@@ -13,8 +13,9 @@ from ml_privacy_meter import records as records_room
 from ml_privacy_meter import signals, targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.beside import Beside, Later, earlier, set_beside
-from ml_privacy_meter.risk import checks
+from ml_privacy_meter.risk import checks, texts
 from ml_privacy_meter.signals.store import content_key
+from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import Batch, Index, Records, Rows, Scores
@@ -53,6 +54,10 @@ class Case:
     asked: np.ndarray | None = None
     dealt: str = ""
     base: Later | None = None
+
+    def few(self) -> tuple[Batch, Tensor]:
+        """Two records to try a model by."""
+        return self.everyone.x[slice(0, 2)], self.everyone.labels[:2]
 
 
 class Mixed:
@@ -156,6 +161,8 @@ def blind(case: Case, seed: int) -> Scores | None:
     sides = [np.flatnonzero(side.numpy()) for side in (case.member, ~case.member)]
     rows = np.sort(np.concatenate([rng.permutation(side)[:BLIND_MOST] for side in sides]))
     labels = case.features.labels
+    if are_texts(labels):
+        return texts.blind(case.features.x[rows], case.member[rows], seed=seed)
     parts = [
         signals.inputs(case.target, case.features.x[part], labels[part], width=width)[:, ::stride].clamp(-LARGE, LARGE)
         for part in np.array_split(rows, max(1, len(rows) * width // 2**22))

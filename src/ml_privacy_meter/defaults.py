@@ -48,6 +48,7 @@ def default_attacks(
     hidden: bool = False,
     watched: Collection[str] = (),
     base: bool = False,
+    spread: bool = True,
 ) -> tuple[Attack, ...]:
     """The attacks that apply to labels of this kind, with so many reference models.
 
@@ -60,9 +61,10 @@ def default_attacks(
         hidden: what the model says is changed on its way out, so that labels of near copies may say more.
         watched: what was seen of the training: "snapshots", "updates".
         base: the model that the target was tuned from can be asked.
+        spread: a language model says how likely all of its vocabulary is.
     """
     if are_texts(y):
-        return (*_of_texts(base, watched), *_of_references(references, offline, set()))
+        return (*_of_texts(base, watched, spread), *_of_references(references, offline, set()))
     alone: tuple[Attack, ...] = (threshold, quantile)
     if not y.is_floating_point():
         others = (signals.modified_entropy, signals.entropy, signals.margin)
@@ -102,9 +104,10 @@ def _of_references(
     return (*beside, stacked) if references >= FEWEST_TO_STACK else beside
 
 
-def _of_texts(base: bool, watched: Collection[str]) -> tuple[Attack, ...]:
+def _of_texts(base: bool, watched: Collection[str], spread: bool) -> tuple[Attack, ...]:
     alone: tuple[Attack, ...] = (threshold, zlib_ratio, lowercase, recall, neighbourhood)
-    alone += tuple(partial(threshold, signal=signal) for signal in (signals.min_k, signals.min_k_plus_plus))
+    alone += (partial(threshold, signal=signals.min_k),)
+    alone += (partial(threshold, signal=signals.min_k_plus_plus),) if spread else ()
     alone += (base_difference, base_ratio) if base else ()
     return (*alone, snapshots) if "snapshots" in watched else alone
 

@@ -67,10 +67,10 @@ def _differences(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return strength
 
 
-def shift(blind_scores: Scores | None, *, confidence: float = 0.95) -> Check:
+def shift(blind_scores: Scores | None, *, confidence: float = 0.95, most: float | None = None) -> Check:
     """Fails where the records alone tell members from non-members: then every figure measures that, too.
 
-    It takes 99% confidence to say so, since it voids the whole audit.
+    It takes 99% confidence to say so, since it voids the whole audit; or an AUC above ``most``, where that is given.
     """
     if blind_scores is None:
         return Check(SHIFT, False, "Not checked: the records' own features were not given.")
@@ -79,7 +79,7 @@ def shift(blind_scores: Scores | None, *, confidence: float = 0.95) -> Check:
         return Check(SHIFT, False, "Not checked: that takes 40 members and 40 non-members.")
     said = f"A classifier on the records alone, which never asks the model, reaches an AUC of {risk.value:.3f}"
     said += f" [{risk.low:.3f}, {risk.high:.3f}]; chance is 0.5."
-    if auc(blind_scores, confidence=max(confidence, 0.99)).low <= 0.5:
+    if auc(blind_scores, confidence=max(confidence, 0.99)).low <= 0.5 and (most is None or risk.value <= most):
         return Check(SHIFT, True, said + " The two sets look alike.", risk=risk)
     said += (
         " Members and non-members come from different sources: an attack may tell them apart by that and not by the"

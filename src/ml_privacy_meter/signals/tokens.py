@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.types import OutputSignal
 
 SaidOfTokens = Float[Tensor, "texts tokens 4"]
@@ -47,6 +48,8 @@ def _min_k_plus_plus(outputs: SaidOfTokens, y: Tensor) -> PerText:
     Source: Zhang et al., Min-K%++: Improved Baseline for Detecting Pre-Training Data, ICLR 2025, k = 20.
     """
     said = outputs.double()
+    if not (said[..., 2] > 0).any():
+        raise InputError("`min_k_plus_plus` needs what the model says of its whole vocabulary, which it does not give.")
     return _lowest((said[..., 0] - said[..., 1]) / said[..., 2].clamp(min=SMALLEST), outputs)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.targets.completions import Completions
 from ml_privacy_meter.targets.key import digest
 from ml_privacy_meter.targets.labels import fit_labels
 from ml_privacy_meter.targets.language import LanguageModel
@@ -40,7 +41,7 @@ def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target,
     Raises:
         InputError: the model refuses the records, its outputs cannot be read, or a label fits none of them.
     """
-    if isinstance(opened.inner, LanguageModel):
+    if isinstance(opened.inner, LanguageModel | Completions):
         return fit_texts(opened, members, non_members)
     for records, name in ((members, "members"), (non_members, "non-members")):
         if len(records) == 0:

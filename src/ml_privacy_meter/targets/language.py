@@ -73,6 +73,9 @@ class _Window:
 class LanguageModel(nn.Module):
     """A causal language model, or one with an encoder, beside its tokenizer.
 
+    Attributes:
+        spread: it says how likely all of its vocabulary is, and not the true token alone.
+
     Args:
         module: token numbers ``Int["texts tokens"]`` -> logits ``Float["texts tokens vocabulary"]``, or a module of
             `transformers`, which gives them as ``.logits``.
@@ -82,6 +85,8 @@ class LanguageModel(nn.Module):
         key: of the content of all of it; empty where that is not known.
         kind: what it is, for the report.
     """
+
+    spread = True
 
     def __init__(
         self,

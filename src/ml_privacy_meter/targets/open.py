@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 from torch import nn
 
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.targets import archive, key
+from ml_privacy_meter.targets.completions import Completions
 from ml_privacy_meter.targets.estimator import is_estimator, open_estimator, open_skops
 from ml_privacy_meter.targets.huggingface import is_folder, open_folder
 from ml_privacy_meter.targets.keras import is_keras, open_keras, open_keras_file
@@ -54,7 +56,8 @@ def open_model(
     Args:
         model: an `nn.Module`, an exported program, an estimator, a `LanguageModel`, any callable batch -> array; a file
             (.pt2, TorchScript, .skops, .onnx, .keras); a folder of Hugging Face (a language model, or an adapter);
-            "package.module:factory"; "https://..."; or None: its outputs were saved beside the records.
+            "package.module:factory"; "https://..." (a language model where that ends in "/completions"); or None: its
+            outputs were saved beside the records.
         weights: safetensors, or plain weights of `torch.save`, to fill what a factory builds.
         preprocess: batch -> batch, or "package.module:function".
         outputs: "logits", "probabilities" or "values"; "auto": told by what they look like.
@@ -74,7 +77,8 @@ def open_model(
         service = Service(
             model, _template(request), response, headers, batch_size, timeout, retries, backoff, rate, budget
         )
-        opened = open_url(service, answers=answers)
+        texts = urlsplit(model).path.rstrip("/").endswith("/completions")
+        opened = _language(Completions(service, answers=answers)) if texts else open_url(service, answers=answers)
     elif isinstance(model, str) and _FACTORY.fullmatch(model):
         opened = _built(model, None if weights is None else Path(weights))
     elif weights is not None:
@@ -130,7 +134,7 @@ def _file(path: Path, *, trusted: Sequence[str], output_name: str | None) -> Ope
     return open_onnx(path, output_name=output_name)
 
 
-def _language(model: LanguageModel) -> Opened:
+def _language(model: LanguageModel | Completions) -> Opened:
     return Opened(model, model.kind, model.key, tensors=False)
 
 

@@ -87,6 +87,9 @@ class Target(nn.Module):
         says: what it is and how it is read, for the report.
         classes: the names of the classes in the order of its columns; None where they have no names.
         deterministic: two calls with the same records gave the same answers; None where it is asked only once.
+
+    Attributes:
+        spread: it answers with numbers for all classes, or for all of a vocabulary.
     """
 
     wraps = "inner"  # its layers go by the names that the wrapped module gives them
@@ -114,6 +117,7 @@ class Target(nn.Module):
         self.answers_changed = feed.opened.after is not None
         bare = isinstance(self.inner, nn.Module) and not self.answers_changed
         self.access = "parameters" if bare else "outputs"
+        self.spread = bool(getattr(getattr(self.inner, "language", None), "spread", True))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Target":
         twin = Target.__new__(Target)

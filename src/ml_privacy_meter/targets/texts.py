@@ -1,7 +1,6 @@
 """A language model set beside texts: their tokens are the labels, and what it says of each token its outputs."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.targets.completions import Completions
 from ml_privacy_meter.targets.key import digest
 from ml_privacy_meter.targets.language import PADDING, LanguageModel
 from ml_privacy_meter.targets.reading import Reading
@@ -25,27 +25,20 @@ class Scorer(nn.Module):
 
     Args:
         width: tokens of the longest text; shorter ones are filled up, and have the deviation -1 there.
+        most: tokens of a text that are asked about.
     """
 
-    def __init__(self, language: LanguageModel, width: int, most: int = MOST) -> None:
+    def __init__(self, language: LanguageModel | Completions, width: int, most: int) -> None:
         super().__init__()
         self.language, self.width, self.most = language, width, most
 
     def forward(self, batch: pd.DataFrame) -> Tensor:
-        found = self.token_logprobs(batch)
-        out = torch.zeros(len(batch), self.width, 4)
+        before = list(batch[PREFIX]) if PREFIX in batch else None
+        found = self.language.token_logprobs(list(batch[TEXT]), before, most=self.most).stacked()
+        out = torch.zeros(len(batch), max(self.width, found.shape[1]), 4)  # a changed text may have more tokens
         out[..., 2] = PADDING
         out[:, : found.shape[1]] = found
         return out
-
-    def token_logprobs(self, batch: pd.DataFrame) -> Tensor:
-        scored = self.language.token_logprobs(list(batch[TEXT]), prefix=prefixes(batch), most=self.most)
-        return scored.stacked()
-
-
-def prefixes(batch: pd.DataFrame) -> list[str] | None:
-    """What the model reads before each of these texts; None where the records have no such column."""
-    return list(batch[PREFIX]) if PREFIX in batch else None
 
 
 def fit_texts(opened: Opened, members: Records, non_members: Records) -> tuple[Target, Records, Records]:
@@ -54,11 +47,11 @@ def fit_texts(opened: Opened, members: Records, non_members: Records) -> tuple[T
     Raises:
         InputError: the records are no texts, or a text has no tokens.
     """
-    language: Any = opened.inner
+    language: LanguageModel | Completions = opened.inner  # type: ignore[assignment]
     sides = [_tokens(language, side, name) for side, name in ((members, "members"), (non_members, "non-members"))]
     width = max(len(ids) for side in sides for ids in side)
     cut = sum(len(ids) == MOST for side in sides for ids in side)
-    scorer = Scorer(language, width)
+    scorer = Scorer(language, width, MOST)
     says = f"{opened.kind}{_size(language)}; outputs read as what it says of each token of a text"
     says += f"; {cut} texts are cut after {MOST:,} tokens" if cut else ""
     known = language.key and digest(language.key, str(MOST))
@@ -70,7 +63,7 @@ def fit_texts(opened: Opened, members: Records, non_members: Records) -> tuple[T
     return target, fitted[0], fitted[1]
 
 
-def _tokens(language: LanguageModel, records: Records, name: str) -> list[list[int]]:
+def _tokens(language: LanguageModel | Completions, records: Records, name: str) -> list[list[int]]:
     if len(records) == 0:
         raise InputError(f"The set of {name} is empty.")
     found = []
@@ -88,7 +81,9 @@ def _tokens(language: LanguageModel, records: Records, name: str) -> list[list[i
     return found
 
 
-def _with_tokens(records: Records, language: LanguageModel, width: int, done: dict[int, Records]) -> Records:
+def _with_tokens(
+    records: Records, language: LanguageModel | Completions, width: int, done: dict[int, Records]
+) -> Records:
     """Members and non-members may be parts of one whole, and stay so."""
     if id(records) not in done:
         base = None if records.base is None else _with_tokens(records.base, language, width, done)
@@ -99,5 +94,7 @@ def _with_tokens(records: Records, language: LanguageModel, width: int, done: di
     return done[id(records)]
 
 
-def _size(language: nn.Module) -> str:
+def _size(language: LanguageModel | Completions) -> str:
+    if isinstance(language, Completions):
+        return ""
     return f" with {sum(weight.numel() for weight in language.parameters()):,} parameters"

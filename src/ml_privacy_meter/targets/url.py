@@ -4,7 +4,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -37,10 +37,17 @@ class Endpoint:
     Args:
         service: how to ask.
         answers: what was answered so far, by content of request and record; filled as answers come.
+        read: an answer and how many records it is about -> the numbers of each; None: what ``service.response`` finds.
     """
 
-    def __init__(self, service: Service, *, answers: MutableMapping[str, list[float]] | None = None) -> None:
-        self.service = service
+    def __init__(
+        self,
+        service: Service,
+        *,
+        answers: MutableMapping[str, list[float]] | None = None,
+        read: Callable[[Any, int], list[list[float]]] | None = None,
+    ) -> None:
+        self.service, self._read = service, read or self._rows
         self.kept = answers is not None
         self.answers = {} if answers is None else answers
         # another expression reads other numbers off the same answer
@@ -48,12 +55,7 @@ class Endpoint:
         self._free_at = 0.0
 
     def __call__(self, batch: Batch) -> Tensor:
-        records = self._by_key(batch)
-        pending = [key for key in dict(records) if key not in self.answers]
-        if pending:
-            self.check_budget([batch])
-            self._ask_all(pending, dict(records))
-        rows = [self.answers[key] for key, _ in records]
+        rows = self.answered(batch.tolist() if isinstance(batch, Tensor) else batch.to_dict("records"))
         widths = sorted({len(row) for row in rows})
         if len(widths) > 1:
             raise InputError(
@@ -61,11 +63,25 @@ class Endpoint:
             )
         return torch.tensor(rows, dtype=torch.float64)
 
+    def answered(self, records: list[Any]) -> list[list[float]]:
+        """The numbers that were answered for each record, asked for no record twice."""
+        named = self._by_key(records)
+        pending = [key for key in dict(named) if key not in self.answers]
+        if pending:
+            self._check_budget(set(pending))
+            self._ask_all(pending, dict(named))
+        return [self.answers[key] for key, _ in named]
+
     def check_budget(self, batches: Iterable[Batch]) -> None:
         """Raises `InputError` if the budget does not suffice for those records that have no answer yet."""
         if self.service.budget is None:
             return
-        needed = {key for batch in batches for key, _ in self._by_key(batch) if key not in self.answers}
+        lists = (batch.tolist() if isinstance(batch, Tensor) else batch.to_dict("records") for batch in batches)
+        self._check_budget({key for one in lists for key, _ in self._by_key(one) if key not in self.answers})
+
+    def _check_budget(self, needed: set[str]) -> None:
+        if self.service.budget is None:
+            return
         if self._sent + len(needed) > self.service.budget:
             raise InputError(
                 f"The budget of {self.service.budget} records for `{self.service.shown}` does not suffice: "
@@ -80,8 +96,7 @@ class Endpoint:
     def _count(self, records: int) -> None:
         self.answers[f"{self.key} sent"] = [float(self._sent + records)]
 
-    def _by_key(self, batch: Batch) -> list[tuple[str, Any]]:
-        records = batch.tolist() if isinstance(batch, Tensor) else batch.to_dict("records")
+    def _by_key(self, records: list[Any]) -> list[tuple[str, Any]]:
         try:
             return [(f"{self.key} {digest(json.dumps(record, allow_nan=False))}", record) for record in records]
         except (ValueError, TypeError) as error:
@@ -94,7 +109,7 @@ class Endpoint:
             for start in range(0, len(pending), size):
                 keys = pending[start : start + size]
                 body = self._patiently(client, [records[key] for key in keys])
-                self.answers.update(zip(keys, self._rows(body, len(keys)), strict=True))
+                self.answers.update(zip(keys, self._read(body, len(keys)), strict=True))
 
     def _patiently(self, client: Any, records: list[Any]) -> Any:
         tenacity = extra("tenacity", "http", "Auditing a URL")
