@@ -148,12 +148,12 @@ def log_probability(temperature: float = 1.0) -> OutputSignal:
     """The signal: logarithm of the true class's probability (of all the true labels'), in nats, never above 0.
 
     Args:
-        temperature: divides the logits, so that above 1 models seem less sure.
+        temperature: divides the logits, so that above 1 models seem less sure; of a text, its mean log-probability.
     """
     in_range(0, math.inf, temperature=temperature)
 
     def log_probability(outputs: Outputs, y: Tensor) -> PerRecord:
-        _labels_only(y, "log_probability")
+        _labels_only(y, "log_probability", texts=True)
         return -_loss(outputs.double() / temperature, y)
 
     return OutputSignal(log_probability)

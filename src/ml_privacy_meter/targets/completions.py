@@ -75,12 +75,9 @@ class Completions:
                 top = said.get("top_logprobs") or [None] * len(said["tokens"])
                 places = said.get("text_offset") or _places(said["tokens"])
                 parts = zip(said["tokens"], said["token_logprobs"], top, places, strict=True)
-                row = [
-                    (token, lp, max([lp, *(best or {}).values()]), at)
-                    for token, lp, best, at in parts
-                    if lp is not None
-                ]
-                found.append([float(x) for token, *rest in row for x in (zlib.crc32(str(token).encode()), *rest)])
+                known = [one for one in parts if one[1] is not None]  # the first token has nothing before it
+                row = [(_hash(token), lp, max([lp, *(best or {}).values()]), at) for token, lp, best, at in known]
+                found.append([float(number) for one in row for number in one])
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             found, why = [], f" ({problem!r:.80})"
         else:
