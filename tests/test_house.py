@@ -52,10 +52,11 @@ MAY_IMPORT = {
     "case": {*("beside", "training", "signals", "risk", "targets", "records", "traces", "watched", "types", "_checks")},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
     "validity": {"case", *GAMES, "rehearsing", "watched", "risk", "signals", "findings", "types"},
+    "shading": {"case", "signals", "targets"},
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
     "defaults": {*GAMES, "signals", "types"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
-    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees", "traces", "validity", "watched"},
+    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees", "shading", "traces", "validity", "watched"},
     "gate": {"report", "risk", "_checks"},
     "canaries": {"types", "_checks"},
     "claims": {

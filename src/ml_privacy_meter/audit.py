@@ -31,6 +31,7 @@ from ml_privacy_meter.risk.calibration import reliability
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.strongest import strongest
 from ml_privacy_meter.rounds import by_round
+from ml_privacy_meter.shading import tokens_of
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
@@ -126,7 +127,7 @@ def audit(
         by_round=by_round(case.watched, game, findings, confidence=confidence, blind=beaten),
         **_of_weights(game, attacks, findings, rehearsed, fpr=fpr, confidence=confidence, groups=groups),
     )
-    return report.showing(case.features.x, show_records, columns=case.features.columns)
+    return report.showing(case.features.x, show_records, columns=case.features.columns, tokens=tokens_of(case))
 
 
 def _checked(fpr: Sequence[float], confidence: float, seed: int) -> list[float]:

@@ -16,7 +16,7 @@ from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
 from ml_privacy_meter.report.pdf import check_pdf
 from ml_privacy_meter.report.pdf import pdf as printed
-from ml_privacy_meter.report.shown import Shown, check_shown, shown
+from ml_privacy_meter.report.shown import Shown, Tokens, check_shown, shown
 from ml_privacy_meter.report.terminal import table
 from ml_privacy_meter.report.words import count, failing, verdict
 from ml_privacy_meter.types import Rows
@@ -89,18 +89,21 @@ class Report:
         """
         return replace(self, about={**self.about, "assessment": check_answers(answers)})
 
-    def showing(self, x: Rows, most: int, *, columns: Sequence[str] = ()) -> "Report":
+    def showing(self, x: Rows, most: int, *, columns: Sequence[str] = (), tokens: Tokens | None = None) -> "Report":
         """The report, whose page shows so many of the most exposed training records as they are: personal data.
 
         Args:
             x: the content of its records, in the order of ``records``.
             columns: names of the features, where ``x`` does not say them.
+            tokens: of the text in a row: its tokens, each with how many nats likelier the model finds it than the
+                model that it was tuned from.
 
         Raises:
             InputError: ``most`` is no number from 0 to 100, or the records are images and Pillow is not installed.
         """
         check_shown(most)
-        return replace(self, shown=shown(self._document, self.records, x, most=most, columns=columns) if most else None)
+        given: dict[str, Any] = {"most": most, "columns": columns, "tokens": tokens}
+        return replace(self, shown=shown(self._document, self.records, x, **given) if most else None)
 
     def save(self, folder: str | Path, *, pdf: bool = False) -> Path:
         """The folder, now with ``report.json``, ``report.md``, ``dpia.md``, ``index.html`` and ``records.parquet``.

@@ -19,7 +19,9 @@ COLUMNS = 60  # of a table
 CHARACTERS = 1_000  # of a text
 OF_A_CELL = 200
 BYTES = 500_000  # of all content, about
+SHADES = (1.0, 2.0, 4.0, 6.0)  # nats by which the model finds a token likelier: from each on, a darker shade
 WIDEST = 5  # bytes that a character takes on a page
+Tokens = Callable[[int], Sequence[tuple[str, float]]]
 PICTURES = (
     "Images of bytes, or of numbers from 0 to 1, are shown as they are; any other goes from black, its lowest number, "
     "to white, its highest. Large ones are scaled down."
@@ -32,11 +34,11 @@ class Shown:
 
     Args:
         attack: by whose scores they are; empty where none ran to its end.
-        kind: "pictures", "table", "texts", or "nothing" where their content cannot be shown.
+        kind: "pictures", "table", "texts", "tokens", or "nothing" where their content cannot be shown.
         says: how it is shown, or why not.
         columns: of a table: the name of each, and whether it holds numbers.
         records: ``id``, ``class``, ``membership_probability`` and ``content`` of each: a picture, the values of the
-            columns, or text.
+            columns, text, or tokens, each with how much it is shaded: 0 to 4.
         tied: how many other training records have the score of the last one.
     """
 
@@ -56,13 +58,22 @@ def check_shown(most: int, x: Rows | None = None) -> None:
         check_pictures()
 
 
-def shown(document: Document, records: pd.DataFrame, x: Rows, *, most: int, columns: Sequence[str] = ()) -> Shown:
+def shown(
+    document: Document,
+    records: pd.DataFrame,
+    x: Rows,
+    *,
+    most: int,
+    columns: Sequence[str] = (),
+    tokens: Tokens | None = None,
+) -> Shown:
     """The training records with the highest scores of the attack that the verdict speaks of, at most so many.
 
     Args:
         records: those of the report.
         x: their content in the same order; no more of it is read than is shown, and one row beside.
         columns: names of the features, where ``x`` does not say them.
+        tokens: of the text in a row: its tokens, each with how much likelier the model finds it than another does.
     """
     check_shown(most)
     best = words.strongest(document)
@@ -72,9 +83,11 @@ def shown(document: Document, records: pd.DataFrame, x: Rows, *, most: int, colu
     members = records.reset_index(drop=True)[records["member"].to_numpy(bool)]
     first = members.sort_values([score, "membership_probability"], ascending=False, kind="stable")[:most]
     form = _form(x[slice(0, 1)], len(first), columns)
+    if tokens is not None and form.kind != "nothing":
+        form = _shaded(tokens, len(first))
     if form.kind == "nothing":
         return Shown(best["attack"], form.kind, form.says)
-    each = (form.read(x[np.array([row])]) for row in first.index)  # one at a time: a record may be large
+    each = (form.read(row if tokens else x[np.array([row])]) for row in first.index)  # a record may be large
     content = pictures(each, size=BYTES) if form.kind == "pictures" else list(each)
     classes = first["class"].astype(str) if "class" in first else [None] * len(first)
     keys = ("id", "class", "membership_probability", "content")
@@ -116,6 +129,23 @@ def _form(one: Batch, count: int, columns: Sequence[str]) -> _Form:
         return _table([(name, True) for name in columns], count)
     numbered = "Features without names are numbered; the first is 0."
     return _table([(str(place), True) for place in range(width)], count, numbered)
+
+
+def _shaded(tokens: Tokens, count: int) -> _Form:
+    most = min(CHARACTERS, BYTES // (20 * WIDEST * count))  # each token may stand in a tag of its own
+
+    def read(row: int) -> list[tuple[str, int]]:
+        found, length = [], 0
+        for piece, ahead in tokens(row):
+            if length + len(piece) > most:
+                found.append((" …", 0))
+                break
+            found.append((lines(piece), int(np.searchsorted(SHADES, ahead, side="right"))))
+            length += len(piece)
+        return found
+
+    says = f"A longer text is cut after {most:,} characters."
+    return _Form("tokens", says, read=read)
 
 
 def _table(named: Sequence[tuple[str, bool]], count: int, says: str = "") -> _Form:
