@@ -14,7 +14,8 @@ from rounds import data, network
 from ml_privacy_meter import InputError, Scores, risk
 from ml_privacy_meter.clients import infer_property
 from ml_privacy_meter.clients.figures import clustered_auc
-from ml_privacy_meter.federated import FEDAVG, federate
+from ml_privacy_meter.federated import FEDAVG, central_dp, federate, fedsgd, local_dp, noisy_updates, pruned_updates
+from ml_privacy_meter.federated.told import remade
 from ml_privacy_meter.property import View, learned
 
 RECIPE = replace(FEDAVG, batch_size=10)
@@ -33,7 +34,7 @@ def _both(*parts):
 
 HOLDS = {f"c{number}": number % 2 == 0 for number in range(12)}
 ATTACKS = [partial(learned, simulations=16, sizes=True)]
-OWN = {"having": _moved(200, 500), "lacking": data(200, 501), "records": 30, "recipe": RECIPE, "rounds": 2}
+OWN = {"having": _moved(200, 500), "lacking": data(200, 501), "records": 30, "rounds": 2}
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +79,135 @@ def test_an_attack_sees_no_truth_and_what_clients_sent(training):
     infer_property(network(), training, HOLDS, attacks=[attack], **OWN)
     assert set(vars(seen[0])) == {"trials", "simulate"}
     assert [(trial.round, trial.client) for trial in seen[0].trials[:2]] == [(0, "c0"), (0, "c1")]
-    having, lacking = seen[0].simulate(seen[0].trials[0].sent(), 2, 0)
+    having, lacking = seen[0].simulate(seen[0].trials[0], 2, 0)
     assert len(having) == len(lacking) == 2
     assert having[0].keys() == training.rounds[0].update("c0").keys()
 
 
 def test_a_property_may_be_there_in_some_rounds(training):
-    holds = {name: {0} if has else () for name, has in HOLDS.items()}
+    holds = {name: {0} if has else np.bool_(False) for name, has in HOLDS.items()}
     found = infer_property(network(), training, holds, attacks=ATTACKS, **OWN)
     assert (found.how["with"], found.how["without"]) == (6, 18)
+
+
+def _made_up(trace, place=0, **given):
+    """The view of an attack, the update of one made-up client in the round of this trial, and the notes."""
+    views = []
+
+    def attack(view: View) -> torch.Tensor:
+        """Looks."""
+        views.append(view)
+        return torch.arange(len(view.trials)).double()
+
+    holds = {name: number == 0 for number, name in enumerate(trace.clients)}
+    notes = infer_property(network(), trace, holds, attacks=[attack], **OWN | given).notes
+    (update, *_), _ = views[0].simulate(views[0].trials[place], 2, 0)
+    return views[0], update, notes[1:]
+
+
+def _same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _length(update):
+    return float(torch.cat([value.flatten() for value in update.values()]).norm())
+
+
+CLIENTS = {name: data(30, number) for number, name in enumerate(("a", "b"))}
+
+
+def test_made_up_clients_train_as_the_trace_says(tmp_path):
+    recipe = replace(RECIPE, lr=0.03, batch_size=7, momentum=0.5)
+    trace = federate(network(), CLIENTS, to=tmp_path / "t", rounds=2, recipe=recipe, local_epochs=3, device="cpu")
+    _, own, notes = _made_up(trace)
+    _, given, none = _made_up(trace, recipe=recipe, local_epochs=3)
+    assert _same(own, given)
+    assert notes == none == ()
+    _, other, (note,) = _made_up(trace, recipe=replace(recipe, lr=0.1))
+    assert not _same(own, other)
+    assert "lr 0.1 in place of 0.03" in note
+    _, _, (note,) = _made_up(trace, local_epochs=2)
+    assert "local_epochs 2 in place of 3" in note
+
+
+def test_whole_batches_stay_whole_whatever_made_up_clients_hold(tmp_path):
+    trace = federate(network(), CLIENTS, to=tmp_path / "t", rounds=1, recipe=fedsgd(lr=0.2), device="cpu")
+    _, own, notes = _made_up(trace, records=50)
+    _, given, none = _made_up(trace, records=50, recipe=fedsgd(lr=0.2))
+    assert _same(own, given)
+    assert notes == none == ()
+
+
+def test_a_trace_that_says_little_gives_notes(tmp_path):
+    trace = federate(network(), CLIENTS, to=tmp_path / "t", rounds=1, recipe=RECIPE, device="cpu")
+    found = _made_up(replace(trace, says={"lr": 0.5}))
+    assert "does not say optimizer, momentum" in found[2][0]
+    assert "local_epochs" in found[2][0]
+    fixed = _made_up(trace, recipe=replace(FEDAVG, lr=0.5))
+    assert _same(found[1], fixed[1])
+    cosine = _made_up(replace(trace, says={"lr": 0.5, "schedule": "cosine"}))
+    assert "how many rounds" in cosine[2][-1]
+    with pytest.raises(InputError, match="`recipe` be given"):
+        _made_up(replace(trace, says={"optimizer": "lion"}))
+
+
+def test_the_schedule_runs_over_the_rounds_of_the_trace(tmp_path):
+    recipe = replace(RECIPE, schedule="cosine", lr=0.02)
+    trace = federate(network(), CLIENTS, to=tmp_path / "t", rounds=4, recipe=recipe, device="cpu")
+    view, last, notes = _made_up(trace, place=-1, rounds=4)
+    assert view.trials[-1].round == 3
+    assert notes == ()
+    _, constant, _ = _made_up(trace, place=-1, rounds=4, recipe=replace(recipe, schedule="constant"))
+    assert 0 < _length(last) < 0.3 * _length(constant)
+
+
+def test_made_up_clients_help_themselves_as_the_trace_says(tmp_path):
+    remedies = [pruned_updates(share=0.9), central_dp(noise_multiplier=5.0)]
+    trace = federate(network(), CLIENTS, to=tmp_path / "t", rounds=1, recipe=RECIPE, remedies=remedies, device="cpu")
+    _, update, notes = _made_up(trace)
+    flat = torch.cat([value.flatten() for value in update.values()])
+    assert float((flat == 0).double().mean()) == pytest.approx(0.9, abs=0.01)
+    assert notes == _made_up(trace, remedies=remedies)[2] == ()
+    _, _, (note,) = _made_up(trace, remedies=[])
+    assert "none in place of pruned_updates(share=0.9)" in note
+
+
+def test_what_cannot_be_imitated_is_said(tmp_path):
+    trace = federate(network(), CLIENTS, to=tmp_path / "t", rounds=1, recipe=RECIPE, device="cpu")
+    says = {**trace.says, "remedies": ["dp_sgd(noise_multiplier=1.0)", "clipped_updates(clip=0.001)"]}
+    _, update, (note,) = _made_up(replace(trace, says=says))
+    assert "do without dp_sgd(noise_multiplier=1.0)" in note
+    assert _length(update) == pytest.approx(0.001, rel=1e-3)
+
+
+@pytest.mark.parametrize("text", ["open('x')", "clipped_updates(clip=-1)", "clipped_updates(norm=1)", "a b", "3", ""])
+def test_no_other_code_runs_by_the_name_of_a_remedy(text):
+    assert remade(text) is None
+
+
+@pytest.mark.parametrize("remedy", [noisy_updates(deviation=0.25), local_dp(noise_multiplier=2.0, clip=0.5)])
+def test_a_remedy_is_made_from_its_name(remedy):
+    assert str(remade(str(remedy))) == str(remedy)
+
+
+def test_a_client_that_was_sent_weights_of_its_own_is_judged_by_these(tmp_path):
+    def server(number, client, weights):
+        return {name: value + 1 for name, value in weights.items()} if client == "b" else None
+
+    held = {**CLIENTS, "c": data(30, 2)}
+    trace = federate(network(), held, to=tmp_path / "t", rounds=1, recipe=RECIPE, server=server, device="cpu")
+    view, common, _ = _made_up(trace)
+    _, own, _ = _made_up(trace, place=1)
+    assert not _same(common, own)
+    assert [trial.apart for trial in view.trials] == [False, True, False]
+    asked = []
+
+    def simulate(trial, simulations, seed):
+        asked.append(trial.client)
+        return view.simulate(trial, simulations, seed)
+
+    learned(replace(view, simulate=simulate), simulations=4)
+    assert asked == ["a", "b"]
 
 
 def test_what_cannot_be_asked_is_refused(training):

@@ -16,8 +16,9 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.clients.figures import clustered_auc
 from ml_privacy_meter.clients.found import ClientAudit, Found, told
+from ml_privacy_meter.clients.imitated import Imitated, imitated
 from ml_privacy_meter.clients.seen import check_fits, fill
-from ml_privacy_meter.federated import FEDAVG, federate
+from ml_privacy_meter.federated import federate
 from ml_privacy_meter.property import Attack, PropertyGame, Trial, View, learned
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.signals.layers import bare
@@ -29,14 +30,15 @@ from ml_privacy_meter.types import Records
 def infer_property(
     model: nn.Module,
     trace: Trace,
-    holds: Mapping[str, bool | Collection[int]],
+    holds: Mapping[str, bool | np.bool_ | Collection[int]],
     *,
     having: Any,
     lacking: Any,
     records: int,
     share: float = 0.5,
-    recipe: Recipe = FEDAVG,
-    local_epochs: int = 1,
+    recipe: Recipe | None = None,
+    local_epochs: int | None = None,
+    remedies: Sequence[Any] | None = None,
     rounds: int = 10,
     attacks: Sequence[Attack] = (learned,),
     device: str = "cpu",
@@ -44,7 +46,7 @@ def infer_property(
     """How well whoever saw the updates of each client can say whether its records have a property.
 
     The adversary makes up clients from records of its own, trains them from the weights of a round as the real ones
-    train, and learns to tell their updates apart.
+    train, and learns to tell their updates apart. Where they do not train as the trace says, a note says so.
 
     Args:
         model: of the architecture that was trained; its own weights do not matter.
@@ -54,7 +56,8 @@ def infer_property(
             client, or the answer would be known already.
         records: how many a made-up client trains on; the real ones are assumed to hold about so many.
         share: of these, where the property is there, how many have it.
-        recipe, local_epochs: how clients train in a round: see `federate`.
+        recipe, local_epochs, remedies: how made-up clients train in a round, and what they do to updates: see
+            `federate`; None: as the trace says.
         rounds: how many rounds are looked at, evenly spread over those that were seen.
 
     Raises:
@@ -64,7 +67,9 @@ def infer_property(
     whole(1, rounds=rounds, records=records)
     sides = [as_records(data, name=name) for data, name in ((having, "having"), (lacking, "lacking"))]
     target, with_it, without = targets.fit(targets.open_model(model), *sides)
-    maker = _Maker(target, with_it, without, records, share, recipe, local_epochs, device)
+    own = {"recipe": recipe, "local_epochs": local_epochs, "remedies": remedies}
+    way = imitated(trace.says, records=records, **own)  # type: ignore[arg-type]
+    maker = _Maker(target, with_it, without, records, share, way, device)
     trials, has = _trials(trace, holds, rounds)
     check_fits(target, trials[0].sent())
     game, client = PropertyGame(View(trials, maker.updates), has), np.array([trial.client for trial in trials])
@@ -73,6 +78,7 @@ def infer_property(
     notes = (
         f"{len(trials)} trials: {len(np.unique(client))} clients in {len(looked)} rounds. The interval holds for other "
         "clients, in this one training. Without the model, nothing is seen of a client's records: 0.5.",
+        *way.notes,
     )
     how = {"rounds": looked, "records": records, "share": share, "with": int(has.sum()), "without": int((~has).sum())}
     question = "Do the records that a client trained on have the property?"
@@ -80,7 +86,7 @@ def infer_property(
 
 
 def _trials(
-    trace: Trace, holds: Mapping[str, bool | Collection[int]], rounds: int
+    trace: Trace, holds: Mapping[str, bool | np.bool_ | Collection[int]], rounds: int
 ) -> tuple[tuple[Trial, ...], torch.Tensor]:
     """One for each client and round that is looked at, and whether the property was there."""
     seen = [one for one in trace.rounds if set(one.clients) - {EVERYONE}]
@@ -94,9 +100,10 @@ def _trials(
     trials, has = [], []
     for one in (seen[place] for place in places):
         for client in one.clients:
-            trials.append(Trial(one.number, client, partial(one.sent, client), partial(one.update, client)))
+            seen_of = partial(one.sent, client), partial(one.update, client)
+            trials.append(Trial(one.number, client, *seen_of, apart=client in one.apart))
             said = holds[client]
-            has.append(said if isinstance(said, bool) else one.number in said)
+            has.append(bool(said) if isinstance(said, bool | np.bool_) else one.number in said)
     return tuple(trials), torch.tensor(has)
 
 
@@ -109,19 +116,18 @@ class _Maker:
     lacking: Records
     records: int
     share: float
-    recipe: Recipe
-    local_epochs: int
+    way: Imitated
     device: str
 
-    def updates(self, weights: Weights, simulations: int, seed: int) -> tuple[list[Weights], list[Weights]]:
-        """The updates of so many clients with the property, and of as many without, from these weights."""
+    def updates(self, trial: Trial, simulations: int, seed: int) -> tuple[list[Weights], list[Weights]]:
+        """The updates of so many clients with the property, and of as many without, in the trial's round."""
         rng, few = np.random.default_rng(seed), max(1, round(self.share * self.records))
         made = {f"with {number}": self._client(rng, few) for number in range(simulations)}
         made |= {f"without {number}": self._client(rng, 0) for number in range(simulations)}
-        settings = {"recipe": self.recipe, "local_epochs": self.local_epochs, "device": self.device, "seed": seed}
+        settings = {**self.way.at(trial.round), "device": self.device, "seed": seed}
         with TemporaryDirectory() as folder:
-            module = bare(fill(self.target, weights))[0]
-            (one,) = federate(module, made, to=Path(folder) / "trace", rounds=1, **settings).rounds  # type: ignore[arg-type]
+            module = bare(fill(self.target, trial.sent()))[0]
+            (one,) = federate(module, made, to=Path(folder) / "trace", rounds=1, **settings).rounds
             found: list[Weights] = [one.update(name) for name in made]
         return found[:simulations], found[simulations:]
 

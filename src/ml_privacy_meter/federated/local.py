@@ -77,12 +77,11 @@ class Local:
         """
         if not sent:
             return {}
-        lr = self.recipe.lr * ((1 + math.cos(math.pi * done)) / 2 if self.recipe.schedule == "cosine" else 1)
         own = dict(zip(seeds, sent.values(), strict=True))
         # one by one on a CPU: to record what many do at once takes longer than a round does
         fit = self.fit or partial(fit_models, _at_once=sides(self.device) if self.device.type == "cpu" else 0)
         found = fit(
-            replace(self.recipe, lr=lr, schedule="constant"),
+            at(self.recipe, done),
             partial(self._from, own),
             self.x,
             self.y,
@@ -113,6 +112,12 @@ class Local:
         module = copy.deepcopy(self.module)
         module.load_state_dict(dict(weights))
         return module
+
+
+def at(recipe: Recipe, done: float) -> Recipe:
+    """The recipe of a round before which this share of all rounds is done: a schedule runs over the rounds."""
+    falls = (1 + math.cos(math.pi * done)) / 2 if recipe.schedule == "cosine" else 1
+    return replace(recipe, lr=recipe.lr * falls, schedule="constant")
 
 
 def prepared(

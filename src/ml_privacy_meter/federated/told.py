@@ -1,5 +1,6 @@
 """What a trace tells of its training: how clients trained, what was done to updates, and what that guarantees."""
 
+import ast
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from math import inf
@@ -7,9 +8,20 @@ from typing import Any
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.federated.local import Local
-from ml_privacy_meter.federated.remedies import EVERYBODY, Kept, Remedy, kept
+from ml_privacy_meter.federated.remedies import (
+    EVERYBODY,
+    Kept,
+    Remedy,
+    central_dp,
+    clipped_updates,
+    kept,
+    local_dp,
+    noisy_updates,
+    pruned_updates,
+)
 from ml_privacy_meter.training import Defense
 
+REMEDIES = (central_dp, clipped_updates, local_dp, noisy_updates, pruned_updates)
 TOLD = ("optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size", "augment", "precision")
 
 
@@ -31,6 +43,18 @@ def told(
         "remedies": [str(one) for one in given],
         "guarantees": [asdict(one) for one in found],
     }
+
+
+def remade(text: str) -> Remedy | None:
+    """The remedy that a trace names so; None for what is none of this room, as a `Defense`, or cannot be read."""
+    try:
+        call = ast.parse(text, mode="eval").body
+        if not isinstance(call, ast.Call):
+            return None
+        made = {one.__name__: one for one in REMEDIES}[ast.unparse(call.func)]
+        return made(**{str(one.arg): ast.literal_eval(one.value) for one in call.keywords})
+    except (InputError, KeyError, SyntaxError, TypeError, ValueError):
+        return None
 
 
 def _of_defense(local: Local, defense: Defense, rounds: int) -> Kept:

@@ -15,12 +15,17 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Trial:
-    """What one client was sent in one round, and what it changed: read anew at every call."""
+    """What one client was sent in one round, and what it changed: read anew at every call.
+
+    Args:
+        apart: whether it was sent weights of its own; else all others of the round were sent the same.
+    """
 
     round: int
     client: str
     sent: Callable[[], Weights]
     update: Callable[[], Weights]
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,13 @@ class View:
 
     Args:
         trials: one for each client and round.
-        simulate: (weights, how many, seed) -> the updates of so many made-up clients whose records have the property,
-            and of as many whose records do not. All train from these weights, on the adversary's own records.
+        simulate: (trial, how many, seed) -> the updates of so many made-up clients whose records have the property,
+            and of as many whose records do not. All train as in the trial's round, from the weights that its client was
+            sent, on the adversary's own records.
     """
 
     trials: tuple[Trial, ...]
-    simulate: Callable[[Weights, int, int], tuple[list[Weights], list[Weights]]]
+    simulate: Callable[[Trial, int, int], tuple[list[Weights], list[Weights]]]
 
 
 Attack = Callable[[View], Tensor]

@@ -13,7 +13,7 @@ from ml_privacy_meter.property.game import Trial, View, Weights
 def learned(
     view: View, *, simulations: int = 32, directions: int = 16, sizes: bool = False, seed: int = 0
 ) -> Float[Tensor, " trials"]:
-    """The log-odds that the client's records have the property, by a classifier learned for its round.
+    """The log-odds that the client's records have the property, by a classifier learned for what it was sent.
 
     Updates are projected onto the directions in which simulated ones differ most.
 
@@ -21,10 +21,11 @@ def learned(
     property and without; how clients train, and on how many records.
 
     Source: Melis et al., Exploiting Unintended Feature Leakage in Collaborative Learning, IEEE S&P 2019, section VI.
-    Departure: a linear discriminant with a shrunken covariance in place of random forests, one for each round.
+    Departure: a linear discriminant with a shrunken covariance in place of random forests, one for each round, and for
+    each client that was sent weights of its own.
 
     Args:
-        simulations: made-up clients of each kind, for each round.
+        simulations: made-up clients of each kind, for each classifier.
         directions: at most so many.
         sizes: also look how far each weight went, whatever way: a property may push it up here and down there.
     """
@@ -35,7 +36,7 @@ def learned(
     whole(1, directions=directions)
     score, groups = np.zeros(len(view.trials)), _alike(view.trials)
     for number, places in enumerate(groups):
-        having, lacking = view.simulate(view.trials[places[0]].sent(), simulations, seed + number)
+        having, lacking = view.simulate(view.trials[places[0]], simulations, seed + number)
         made = np.stack([_flat(update, sizes) for update in (*having, *lacking)])
         kept = PCA(min(directions, len(made) - 1), svd_solver="full", whiten=False).fit(made)
         truth = np.repeat([True, False], [len(having), len(lacking)])
@@ -46,10 +47,10 @@ def learned(
 
 
 def _alike(trials: tuple[Trial, ...]) -> list[list[int]]:
-    """The places of trials of the same round: those whose clients were sent the same weights."""
-    found: dict[int, list[int]] = {}
+    """The places of trials of the same round whose clients were sent the same weights."""
+    found: dict[tuple[int, str], list[int]] = {}
     for place, trial in enumerate(trials):
-        found.setdefault(trial.round, []).append(place)
+        found.setdefault((trial.round, trial.client if trial.apart else ""), []).append(place)
     return list(found.values())
 
 
