@@ -95,8 +95,17 @@ def test_a_server_that_adds_noise_sees_updates_as_they_are_and_counts_all_alike(
 
 
 def test_clients_that_add_noise_for_a_guarantee_do_not_tell_how_many_records_they_hold(tmp_path):
-    (one,) = run(tmp_path, federated.local_dp(noise_multiplier=1.0), sizes=(3, 9, 30)).rounds
-    assert set(one.shares.values()) == {1 / 3}
+    trace = run(tmp_path, federated.local_dp(noise_multiplier=1.0), sizes=(3, 9, 30))
+    assert set(trace.rounds[0].shares.values()) == {1 / 3}
+    others = run(tmp_path, federated.local_dp(noise_multiplier=1.0), sizes=(5, 5, 11), to="others")
+    assert {**trace.says, "key": ""} == {**others.says, "key": ""}
+    assert run(tmp_path, sizes=(3, 9, 30), to="plain").says["records"] == {"a": 3, "b": 9, "c": 30}
+
+
+@pytest.mark.parametrize("remedy", [federated.local_dp(noise_multiplier=1.0), federated.pruned_updates(share=0.5)])
+def test_what_clients_send_is_of_the_type_of_the_weights(tmp_path, remedy):
+    (one,) = run(tmp_path, remedy).rounds
+    assert {value.dtype for value in one.update("a").values()} == {torch.float32}
 
 
 def test_noise_of_the_server_is_of_the_clip_over_the_expected_clients(tmp_path):

@@ -81,7 +81,8 @@ def federate(
         raise InputError(f"Who is malicious must be one of `clients`, found `{strange[0]}`. Give it records, too.")
     plan = _Plan(local, given, rounds, participation, seed, server, participants or {})
     _precise(local, given)
-    says = told(local, given, defense, rounds=rounds, participation=participation)
+    known = {"batch_size": recipe.batch_size, "rounds": rounds, "participation": participation}
+    says = told(local, given, defense, **known)  # type: ignore[arg-type]
     says |= {"active_server": server is not None, "malicious": sorted(plan.participants)}
     writer = TraceWriter(to, says | {"key": _key(local, defense, says, seed, Path(to))}, goes_on=True)
     held = Trace.open(to, some=False)
@@ -179,7 +180,7 @@ def _helped(plan: _Plan, number: int, name: str, update: State) -> State:
     for place, remedy in enumerate(plan.remedies):
         if remedy.client:
             trained = remedy.client(trained, plan.generator(number, name, "remedy", place))
-    return update | trained
+    return update | {n: value.to(update[n]) for n, value in trained.items()}
 
 
 def _changed(plan: _Plan, number: int, before: State, updates: Mapping[str, Weights]) -> State:

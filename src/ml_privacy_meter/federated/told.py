@@ -26,20 +26,32 @@ TOLD = ("optimizer", "lr", "momentum", "weight_decay", "schedule", "batch_size",
 
 
 def told(
-    local: Local, remedies: Sequence[Remedy], defense: Defense | None, *, rounds: int, participation: float
+    local: Local,
+    remedies: Sequence[Remedy],
+    defense: Defense | None,
+    *,
+    batch_size: int,
+    rounds: int,
+    participation: float,
 ) -> dict[str, Any]:
-    """By name, as JSON holds it; ``local_steps`` is of the client with the most records."""
+    """By name, as JSON holds it; ``local_steps`` is of the client with the most records.
+
+    Where noise is a guarantee for clients, nothing is told that follows from how many records they hold.
+
+    Args:
+        batch_size: as it was asked for, whatever clients hold.
+    """
     given = [*remedies, *([defense] if defense else [])]
     found = [one.guarantee(participation, rounds) for one in remedies if one.guarantee]
     if defense and defense.guarantee:
         found.append(_of_defense(local, defense, rounds))
+    counted = {"local_steps": max(map(local.steps, local.counts)), "records": dict(local.counts)}
     return {
         **{name: getattr(local.recipe, name) for name in TOLD},
         "local_epochs": local.recipe.epochs,
-        "local_steps": max(map(local.steps, local.counts)),
         "rounds": rounds,
         "participation": participation,
-        "records": dict(local.counts),
+        **({"batch_size": batch_size} if any(one.noisy for one in remedies) else counted),
         "remedies": [str(one) for one in given],
         "guarantees": [asdict(one) for one in found],
     }
