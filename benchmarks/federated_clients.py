@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ml_privacy_meter import Scores, clients, risk
 from ml_privacy_meter.federated import FEDAVG, dirichlet, federate, iid
+from ml_privacy_meter.signals.update import Moved, update_alignment
 from ml_privacy_meter.traces import Trace
 
 RECIPE = replace(FEDAVG, batch_size=16)
@@ -91,6 +92,21 @@ def contest(seed: int, folder: Path) -> Contest:
     return Contest(seed, folder, held, asked, torch.cat(member), rest[4 * half :], parts)
 
 
+def along_updates(of: Contest, trace: Trace) -> Tensor:
+    """How far each client's updates lowered the loss of its targets, in nats, to first order: summed over all rounds.
+
+    What the attack `update_dot` sums, for an aggregator that keeps to the rules.
+    """
+    found, model = [], network(of.seed)
+    for client, (x, y) in of.asked.items():
+        total = torch.zeros(len(y), dtype=torch.float64)
+        for one in trace.rounds:
+            model.load_state_dict(one.sent(client))
+            total += update_alignment(Moved(model, one.update(client)), x, y)
+        found.append(total)
+    return torch.cat(found)
+
+
 def active(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
     """AUC of telling records that a client holds from records that nobody holds, on the same targets."""
     of = contest(seed, folder)
@@ -98,12 +114,15 @@ def active(seed: int, folder: Path) -> Iterator[tuple[str, float]]:
     ascent = clients.aggregator_ascent(network(seed), of.asked, to=folder / "ascent", first=QUIET)
     look = of.auc(ascent.score(honest))
     watched = of.auc(clients.passive(network(seed), of.asked).score(honest))
+    dots = of.auc(along_updates(of, honest))
     found = of.auc(ascent.score(of.trained("ascent", server=ascent.server)))
     yield "passive, one look", look
     yield "passive, all rounds", watched
+    yield "passive, update dot product, all rounds", dots
     yield "ascent, one target at a time", found
     yield "ascent less passive, one look each", found - look
     yield "ascent less passive over all rounds", found - watched
+    yield "ascent less update dot product over all rounds", found - dots
 
 
 def others(seed: int, folder: Path) -> Iterator[tuple[str, float]]:

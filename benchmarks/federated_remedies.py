@@ -179,12 +179,13 @@ def row(case: Case, seed: int) -> dict[str, float | str]:
         trace = federate(network(seed), clients, to=Path(folder) / "trace", **settings)
         took = time.perf_counter() - started
         seen, asked = trace.aggregated() if case.sums else trace, slice(len(owner))
-        if case.control:
-            asked = slice(len(x) - len(owner), len(x))  # of none that a client holds
+        if case.control:  # all that no client holds, a few of them fewer than are asked elsewhere
+            asked = slice(CLIENTS * EACH, None)
+            owner = owner[len(owner) - len(x[asked]) :]
         found = figures(network(seed), seen, x[asked], y[asked], owner)
         with torch.no_grad():
-            answers = torch.func.functional_call(network(seed), trace.final(), x[len(owner) :])
-        found["accuracy"] = float((answers.argmax(1) == y[len(owner) :]).float().mean())
+            answers = torch.func.functional_call(network(seed), trace.final(), x[2 * CLIENTS * EACH :])
+        found["accuracy"] = float((answers.argmax(1) == y[2 * CLIENTS * EACH :]).float().mean())
         found["PSNR"] = nearest(x) if case.control else rebuilt(case, x, y, seed, Path(folder))
     kept = [f"{one['epsilon']:.3g} ({one['unit']})" for one in trace.says["guarantees"]]  # type: ignore[attr-defined]
     return {"epsilon": ", ".join(kept), "seconds": took, **found}

@@ -3,7 +3,6 @@
 import copy
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,7 +47,9 @@ def test_a_trace_leaks_more_than_the_model_alone(report):
     by_client = {group.value: group for group in finding.groups if group.column == "client"}
     assert {name: group.members for name, group in by_client.items()} == {"client-0": 40, "client-1": 40}
     assert all(abs(group.non_members - 40) <= 3 for group in by_client.values())  # dealt class by class
-    assert finding.sees.endswith("Here that is the aggregator, who sees each update of each client.")
+    here = "Here that is the aggregator, who sees each update of each client."
+    assert finding.sees.endswith(f"{here} The updates are each client's own.")
+    assert next(one.sees for one in report.findings if one.attack == "snapshots").endswith(here)
     assert all(check.passed for check in report.checks)
 
 
@@ -132,6 +133,8 @@ def test_each_viewer_sees_what_it_saw_and_no_more(training, view, numbers, clien
     assert found.by_round.moments[-1].number == 6
     kind = {"everyone": "average", "": "differences"}.get(min(clients), "clients")
     assert found.by_round.updates == kind
+    sees = next(one.sees for one in found.findings if one.attack == "update_dot")
+    assert {"clients": "each client's own", "average": "averages over", "differences": "how the whole"}[kind] in sees
 
 
 def test_what_changed_between_snapshots_is_what_the_clients_changed_on_average(training):
@@ -178,20 +181,49 @@ def test_a_server_that_sent_a_client_something_else_is_followed(tmp_path):
     torch.testing.assert_close(participant.moments[0].weights()["0.weight"], other["0.weight"])
 
 
-def test_clients_are_dealt_so_that_they_say_nothing_of_the_truth():
+def test_clients_are_dealt_so_that_they_say_nothing_of_the_truth(tmp_path):
     """Client and class together: clients whose classes differ would tell members from others else."""
     rng = np.random.default_rng(0)
     y, y_others = (torch.from_numpy(rng.integers(0, 3, count)) for count in (300, 600))
     client = np.where(y.numpy() == 0, "a", rng.choice(["a", "b"], 300))
     inside = pm.Records(torch.zeros(300, 1), y, np.arange(300), {"client": client})
     outside = pm.Records(torch.zeros(600, 1), y_others, np.arange(600))
-    seen = pm.traces.Trace(Path("none"), rounds=(pm.traces.Round(0, Path("none"), {"a": 0.5, "b": 0.5}),))
+    writer = pm.traces.TraceWriter(tmp_path / "t")
+    writer.add({"w": torch.zeros(1)}, {name: {"w": torch.zeros(1)} for name in "ab"})
+    seen = writer.finish({"w": torch.zeros(1)})
     asked = watched.dealt(seen, inside, outside, 0)[0].groups["client"]
     assert set(asked[y_others.numpy() == 0]) == {"a"}
     for kind in (1, 2):
         shares = [np.mean(names[labels.numpy() == kind] == "a") for names, labels in ((client, y), (asked, y_others))]
         assert abs(shares[0] - shares[1]) < 0.01
     assert not np.array_equal(asked, watched.dealt(seen, inside, outside, 1)[0].groups["client"])
+
+
+def test_records_are_asked_of_clients_whose_rounds_this_viewer_did_not_see(tmp_path):
+    sides, model = fakes.clients(2), fakes.mlp()
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    writer = pm.traces.TraceWriter(tmp_path / "t")
+    for name in CLIENTS:
+        writer.add(start, {name: start})
+    trace = writer.finish(start)
+    members = pm.Records(*sides["client-1"], np.arange(40), {"client": np.repeat(CLIENTS[1:], 40)})
+    for seen in (trace.by_outsider(every=2), trace.by_participant("client-0")):
+        assert [one.number for one in seen.rounds] == [0]
+        assert set(prepare(model, members, sides["nobody"], trace=seen).asked) == {"client-1"}
+
+
+def test_a_report_holds_keys_of_what_was_watched(report, training, models, tmp_path):
+    model, trace, members, others = training
+    key = report.about["keys"]["trace"]
+    again = fakes.fedavg(fakes.mlp(), fakes.clients(2), tmp_path / "t")
+    assert prepare(model, members, others, trace=again).watched.keys == {"trace": key}
+    assert prepare(model, members, others, trace=trace.by_outsider(2)).watched.keys != {"trace": key}
+    (*earlier, last), sides = models
+    found = pm.audit(last, *sides, snapshots=[*earlier, lambda x: last(x).detach()], attacks=[threshold])
+    first, second, unknown = json.loads(dump(found._document))["about"]["keys"]["snapshots"]
+    assert len(first) == len(second) > 10
+    assert first != second
+    assert unknown is None
 
 
 ONE_HOT = np.eye(3, dtype=np.float32)
@@ -340,6 +372,27 @@ def test_a_snapshot_of_another_architecture_is_asked_but_not_subtracted(models):
     report = pm.audit(model, members, others, snapshots=[other], attacks=[snapshots, update_dot])
     assert [finding.attack for finding in report.failed] == ["update_dot"]
     assert report.by_round.moments[0].update is None
+
+
+def test_a_snapshot_that_cannot_be_read_is_refused_before_an_attack_is_played(models):
+    (first, *_, model), sides = models
+    broken, played = copy.deepcopy(first), []
+    with torch.no_grad():
+        broken.weight.fill_(float("nan"))
+
+    def trains(view):
+        """Whatever takes hours.
+
+        Sees: nothing.
+        """
+        played.append(view)
+        return torch.zeros(len(view.records))
+
+    with pytest.raises(pm.InputError, match="finite"):
+        pm.audit(model, *sides, snapshots=[first, broken], attacks=[trains])
+    assert not played
+    with pytest.raises(pm.InputError, match=r"Snapshot 0 .*3 columns.*5 columns"):
+        prepare(model, *sides, snapshots=[nn.Linear(100, 5)])
 
 
 def test_what_does_not_fit_is_refused(training, models, tmp_path):

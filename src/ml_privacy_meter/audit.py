@@ -96,14 +96,15 @@ def audit(
     case = prepare(model, members, non_members, **beside, seed=seed)
     check_shown(show_records, case.features.x)
     game = MembershipGame(_view(case, reader), case.member)
-    game.view.signals(signals.loss)  # asks every model; an error here is no attack's
+    _ask(game.view)  # an error here is no attack's
     without_model = blind(case, seed)
     groups = _groups(case)
     attacks = _attacks(attacks, case)
     measures = measures_of(fpr, confidence)
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     beaten = without_model if shifted(case, without_model, confidence).voids else None
-    shown: dict[str, Any] = {"groups": groups, "viewer": case.watched.viewer, "blind": beaten}
+    seen = {"viewer": case.watched.viewer, "updates": case.watched.kind}
+    shown: dict[str, Any] = {"groups": groups, "blind": beaten, **seen}
     findings = tuple(play(game, attack, measures, joint=joint, **shown) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
     chosen = strongest(rehearsed.scores, headline := measures[: 1 + len(fpr)])  # AUC and the TPRs
@@ -203,14 +204,20 @@ def _view(case: Case, reader: Reader) -> View:
     return View(case.target, nameless, reader, beside.models, beside.inside, public, beside.public_inside, **seen)
 
 
+def _ask(view: View) -> None:
+    """Asks every model for its loss: one that cannot be read is refused before an attack trains anything."""
+    view.signals(signals.loss)
+    for one in view.snapshots:
+        view.reader.signal(signals.loss, one, view.records)
+
+
 def _rehearsed(game: MembershipGame, attacks: Sequence[Attack], findings: Sequence[Finding]) -> Rehearsed:
     named = zip(findings, attacks, strict=True)
     return rehearse(game, {finding.attack: attack for finding, attack in named if not finding.failed})
 
 
 def _groups(case: Case) -> dict[str, np.ndarray]:
-    y = case.everyone.labels
-    columns = case.everyone.groups
+    y, columns = case.everyone.labels, case.everyone.groups
     for name in columns:
         if name in OWN_COLUMNS or name.startswith("score: "):
             raise InputError(f"A group cannot be called `{name}`: the report has a column of that name. Rename it.")
@@ -238,7 +245,7 @@ def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) ->
         f"member_{quality}": float(value[game.member].mean()),
         f"non_member_{quality}": float(value[~game.member].mean()),
         **settings,
-        "keys": {"model": case.target.key, "records": case.features.key},
+        "keys": {"model": case.target.key, "records": case.features.key, **case.watched.keys},
         "device": reader.device.type,
         "packages": {"python": platform.python_version()} | {name: version(name) for name in packages},
     }

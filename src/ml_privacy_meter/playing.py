@@ -15,6 +15,11 @@ from ml_privacy_meter.types import Scores, marked
 
 OUTPUTS = "the target model's output for each record"
 WEIGHTS = "the target model's weights"
+UPDATES = {
+    "clients": "The updates are each client's own.",
+    "average": "The updates are averages over all clients of a round.",
+    "differences": "The updates are how the whole model changed from one moment to the next.",
+}
 
 
 def play(
@@ -26,6 +31,7 @@ def play(
     groups: Mapping[str, np.ndarray] | None = None,
     blind: Scores | None = None,
     viewer: str = "",
+    updates: str = "none",
 ) -> Finding:
     """What the attack finds: its figures, in all and by group. An attack that fails is a finding that says so.
 
@@ -35,6 +41,7 @@ def play(
         groups: columns, in the order of the game's records.
         blind: scores of an adversary without the model, where it beats chance: its figures are the baselines then.
         viewer: who watched the target's training, in words.
+        updates: what it saw to change: one of `UPDATES`, or "none".
     """
     documented = attack.func if isinstance(attack, partial) else attack
     says, sees = _docstring(documented.__doc__ or "", "Sees from outside: " * (access(attack) == "outputs"))
@@ -45,6 +52,7 @@ def play(
     sees = _by_weights(attack, _by_signal(attack, sees))
     if viewer and marked(attack, "watches"):
         sees = f"{sees} Here that is {viewer}."
+        sees += f" {UPDATES[updates]}" if marked(attack, "watches") == "updates" and updates in UPDATES else ""
     name = describe(attack)
     try:
         scores = game.play(attack)

@@ -11,7 +11,6 @@ from ml_privacy_meter.findings import ByRound, Finding, Moment, Risk
 from ml_privacy_meter.membership import MembershipGame, Update, threshold, update_dot
 from ml_privacy_meter.playing import beside_blind
 from ml_privacy_meter.risk import auc
-from ml_privacy_meter.traces import EVERYONE
 from ml_privacy_meter.types import Model, Scores
 from ml_privacy_meter.watched import Watched
 
@@ -53,15 +52,7 @@ def by_round(
         for k, one in enumerate(moments):
             loss, *rest = (beside_blind([risk], without)[0] for risk in (one.loss, one.update) if risk is not None)
             moments[k] = replace(one, loss=loss, update=next(iter(rest), None))
-    return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments), _seen(watched))
-
-
-def _seen(watched: Watched) -> str:
-    """What changes this viewer saw."""
-    clients = {update.client for update in watched.updates}
-    if not clients:
-        return "none"
-    return "average" if clients == {EVERYONE} else "clients" if all(clients) else "differences"
+    return ByRound(watched.unit, watched.viewer, quality, len(points), tuple(moments), watched.kind)
 
 
 def _apart(game: MembershipGame, updates: Sequence[Update]) -> bool:

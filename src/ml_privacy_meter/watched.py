@@ -1,8 +1,8 @@
 """The target at earlier moments of its training, and what changed it on the way: from a trace, or from snapshots."""
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,7 @@ from ml_privacy_meter.signals.layers import bare, chosen
 from ml_privacy_meter.signals.update import Moved
 from ml_privacy_meter.targets import Target
 from ml_privacy_meter.targets.key import digest, of_files
-from ml_privacy_meter.traces import Trace, Weights
+from ml_privacy_meter.traces import EVERYONE, Trace, Weights
 from ml_privacy_meter.types import Records
 
 NEAR = 1e-4  # of weights that were saved twice
@@ -54,6 +54,7 @@ class Watched:
         viewer: who saw it, in words.
         ends: the number of the moment at which the target stands.
         checks: whether it is the target's own training.
+        keys: of the content of what was given, as a report tells them; None where that cannot be known.
     """
 
     moments: tuple[Moment, ...] = ()
@@ -62,6 +63,15 @@ class Watched:
     viewer: str = ""
     ends: int = 0
     checks: tuple[Check, ...] = ()
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """What is seen to change: "clients", each one's own weights; their "average"; "differences"; or "none"."""
+        clients = {update.client for update in self.updates}
+        if not clients:
+            return "none"
+        return "average" if clients == {EVERYONE} else "clients" if all(clients) else "differences"
 
     @property
     def snapshots(self) -> tuple[Later, ...]:
@@ -86,7 +96,8 @@ def watched(target: Target, trace: Trace | None, snapshots: Sequence[Later]) -> 
     alike = target.access == "parameters" and all(_alike(target, model) for model in snapshots)
     more = "and their weights" if alike else "and sees what they answer"
     viewer = f"somebody who has snapshots of the model from its training, {more}"
-    return Watched(moments, _differences(moments, target) if alike else (), "snapshot", viewer, len(moments))
+    seen, keys = _differences(moments, target) if alike else (), [one.key or None for one in snapshots]
+    return Watched(moments, seen, "snapshot", viewer, len(moments), keys={"snapshots": keys})
 
 
 def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> tuple[Records, str]:
@@ -99,7 +110,7 @@ def dealt(trace: Trace, inside: Records, outside: Records, seed: int) -> tuple[R
         inside: the members; their labels, and those of the others, fitted to the model.
 
     Raises:
-        InputError: a client took part in no round.
+        InputError: a client took part in no round, whether this viewer saw it or not.
     """
     if CLIENT not in inside.groups:
         return outside, ""
@@ -136,7 +147,7 @@ def by_client(how: str, shift: Check) -> tuple[Check, ...]:
 
 
 def _check_clients(trace: Trace, names: set[str]) -> None:
-    part = {name for one in trace.rounds for name in one.shares}
+    part = {name for one in Trace.open(trace.folder).rounds for name in one.shares}
     if strange := sorted(names - part):
         raise InputError(
             f"The group `{CLIENT}` must name clients of the trace, found '{strange[0]}', which took part in no round. "
@@ -174,7 +185,8 @@ def _of_trace(trace: Trace, target: Target) -> Watched:
     to = None if trace.finished else -1  # of a killed training, nobody knows that it led to the target
     seen = tuple(updates) or _differences(moments, target)[:to]
     ends = Trace.open(trace.folder).rounds[-1].number + 1  # the last rounds may be ones that this viewer did not see
-    return Watched(tuple(moments), seen, "round", trace.viewer, ends, (check,))
+    keys = {"trace": digest("trace", *files.values())}
+    return Watched(tuple(moments), seen, "round", trace.viewer, ends, (check,), keys)
 
 
 def _differences(moments: Sequence[Moment], target: Target) -> tuple[Update, ...]:
@@ -217,12 +229,11 @@ def _parameters(load: Callable[[], Any], target: Target) -> Weights:
 
 
 def _alike(target: Target, model: Later) -> bool:
-    """Whether the snapshot's parameters have the names and shapes of the target's."""
-    try:
-        found = _shapes(dict(bare(model.load())[0].named_parameters()))
-    except InputError:  # no module
+    """Whether the snapshot's parameters are reached, and have the names and shapes of the target's."""
+    found = model.load()
+    if getattr(found, "access", "") != "parameters":
         return False
-    return found == _shapes(dict(bare(target)[0].named_parameters()))
+    return _shapes(dict(bare(found)[0].named_parameters())) == _shapes(dict(bare(target)[0].named_parameters()))
 
 
 def _final(trace: Trace, target: Target) -> Check:

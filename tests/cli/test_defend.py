@@ -87,12 +87,20 @@ def test_what_nobody_can_try_is_refused(section: dict[str, Any], says: str, tmp_
         (f"{REFERENCES}[defend]\nlimits = 0.5\n", ("no setting in [defend] `limits`", "`limit`")),
         ('[references]\noutputs = "answers.npz"\n', ("must say how models are trained", "found `outputs`")),
         (f'{REFERENCES}[defend]\nout = "."\n', ("Name a new folder",)),
+        (f'{REFERENCES}[trace]\npath = "trace"\n', ("not watched while they train, found [trace]", "use `run`")),
         (f"{REFERENCES}[defenses]\nearly_stopping = {{ epochs = 7 }}\n", ("at most the recipe's 3",)),
     ],
 )
 def test_a_run_file_that_cannot_be_followed_is_refused(ready: Desk, more: str, says: tuple[str, ...]) -> None:
     write(ready, more)
     ready.refuses("defend", ready.folder / "audit.toml", says=says)
+
+
+def test_snapshots_of_one_model_are_not_those_of_others(ready: Desk) -> None:
+    write(ready, REFERENCES)
+    said = (ready.folder / "audit.toml").read_text()
+    ready.write("audit.toml", said.replace('"model.pt2"', '"model.pt2"\nsnapshots = ["model.pt2"]'))
+    ready.refuses("defend", ready.folder / "audit.toml", says=("found `snapshots` in [model]",))
 
 
 def test_the_settings_are_known_to_every_run_file() -> None:

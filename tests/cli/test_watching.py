@@ -109,6 +109,36 @@ def test_a_trace_of_a_run_file_says_where_it_lies(desk: Desk) -> None:
     desk.refuses("run", "audit.toml", says=("[trace] must say `path`", "--trace"))
 
 
+TRAINING = """
+from pathlib import Path
+def train(x, y, seed):
+    Path("begun").touch()
+    raise RuntimeError
+"""
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry run"])
+@pytest.mark.parametrize(
+    ("more", "watched", "says"),
+    [
+        ("", '[trace]\npath = "nowhere"', "trace.json"),
+        ("", '[trace]\npath = "other"', "of this architecture"),
+        ('snapshots = ["lost.pt2"]', "", "lost.pt2"),
+        ('snapshots = ["broken.safetensors"]', "", "finite"),
+    ],
+)
+def test_what_was_watched_is_looked_at_before_anything_is_trained(
+    trained: Desk, more: str, watched: str, says: str, dry: tuple[str, ...]
+) -> None:
+    fakes.fedavg(torch.nn.Linear(60, 3), fakes.clients(1), Path("other"), rounds=1)
+    save_file({key: value / 0 for key, value in fakes.mlp().state_dict().items()}, "broken.safetensors")
+    trained.write("own_training.py", TRAINING)
+    said = RUN_FILE.replace('"model.pt2"', f'"my_net:net"\nweights = "final.safetensors"\n{more}')
+    said = said.replace('.npz"', '.npz"\nfeatures = "x"') + watched
+    trained.write("audit.toml", said + '\n[references]\ncount = 2\ntrain = "own_training:train"\n')
+    trained.refuses("run", "audit.toml", *dry, says=(says,))
+
+
 def test_a_client_that_took_no_part_is_no_viewer(tmp_path: Path) -> None:
     trace = fakes.fedavg(fakes.mlp(), fakes.clients(1), tmp_path / "t", rounds=1)
     with pytest.raises(InputError, match="found `client-7` in none"):

@@ -51,6 +51,9 @@ def test_an_outsider_sees_snapshots_alone(trace):
     seen = trace.by_outsider(every=2)
     assert seen.clients == ()
     assert [one.number for one in seen.rounds] == [0]
+    assert trace.aggregated().by_outsider().clients == ()
+    with pytest.raises(InputError, match="found that of an outsider"):
+        seen.aggregated()
 
 
 def test_a_participants_trace_shows_no_other_view(trace):

@@ -77,6 +77,12 @@ def arguments(settings: Mapping[str, Any], own: Mapping[str, Any], base: Path) -
     """
     if "references" not in settings:
         raise InputError("To try defenses, [references] must say how the model was trained: `recipe`, or `train`.")
+    if "trace" in settings or settings.get("model", {}).get("snapshots"):
+        what = "[trace]" if "trace" in settings else "`snapshots` in [model]"
+        raise InputError(
+            f"The models that `defend` trains are not watched while they train, found {what}. Leave it out; to audit "
+            "the one model that was watched, use `run`."
+        )
     run = dict(settings.get("run", {}))
     store = base / Path(run.pop("store", runfile.STORE)).expanduser()
     tried = defenses_from(settings["defenses"], base) if "defenses" in settings else None

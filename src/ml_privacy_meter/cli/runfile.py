@@ -21,7 +21,7 @@ from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
 from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
 from ml_privacy_meter.cli.variables import expanded
-from ml_privacy_meter.cli.watching import SNAPSHOTS, TRACE, models_of, trace_of, watched_from
+from ml_privacy_meter.cli.watching import SNAPSHOTS, TRACE, models_of, trace_of, try_watched, watched_from
 from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
@@ -94,8 +94,9 @@ def audit_from(
         model, members, non_members = open_all(settings, base, store)
         show_records = settings.get("show_records", 0)
         check_shown(show_records, members.x)
-        references = None
+        seen, references = watched_from(settings, base), None
         if "references" in settings:
+            try_watched(model, (members, non_members), seen, store=store, **run)
             references = references_from(
                 settings["references"],
                 base,
@@ -113,7 +114,7 @@ def audit_from(
             store=store,
             show_records=show_records,
             guarantee=claimed(settings),
-            **watched_from(settings, base),
+            **seen,
             **run,
             **settings.get("figures", {}),
         )
@@ -142,8 +143,10 @@ def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
     with importable(base):
         attacks_from(settings.get("attacks", {}))
         model, members, non_members = open_all(settings, base, store)
+        seen = watched_from(settings, base)
         if "references" not in settings:
             return None
+        try_watched(model, (members, non_members), seen, store=store, **run)
         given = settings["references"]
         return plan_from(given, base, model=model, sides=(members, non_members), store=store, **_of_training(run))
 

@@ -6,7 +6,10 @@ from typing import Any
 
 from ml_privacy_meter import targets
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.case import prepare
+from ml_privacy_meter.signals import Reader, Store, loss
 from ml_privacy_meter.traces import Trace
+from ml_privacy_meter.types import Records
 
 SNAPSHOTS = {"snapshots": Sequence[str]}  # in [model]
 TRACE = {"path": str, "view": str}
@@ -47,6 +50,29 @@ def seen_by(trace: Trace, view: str) -> Trace:
     if not view.startswith("participant:"):
         raise InputError(f"The view of a trace must be {VIEWS}, found {view!r:.80}.")
     return trace.by_participant(view.removeprefix("participant:"))
+
+
+def try_watched(
+    model: targets.Opened,
+    sides: tuple[Records, Records],
+    seen: Mapping[str, Any],
+    *,
+    store: Path,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int | None = None,
+) -> None:
+    """Asks what was watched for its loss, which the store keeps: what is refused is so before anything is trained.
+
+    Args:
+        seen: the arguments ``trace`` and ``snapshots`` of an audit.
+    """
+    if not any(seen.values()):
+        return
+    case = prepare(model, *sides, **seen, seed=seed)
+    reader = Reader(Store(store), device=device, batch_size=batch_size)
+    for one in case.watched.snapshots:
+        reader.signal(loss, one, case.everyone)
 
 
 def _snapshot(name: str, model: str, base: Path) -> Any:

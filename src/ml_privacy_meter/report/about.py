@@ -23,6 +23,8 @@ TITLES = {
     "sha256.non_members": "Non-members’ file, sha256",
     "keys.model": "Model, key of its content",
     "keys.records": "Records, key of their content",
+    "keys.trace": "Trace, key of the rounds seen",
+    "keys.snapshots": "Snapshots, keys of their content",
     "version": "ML Privacy Meter",
     "times.started": "Started",
     "times.seconds": "Duration",

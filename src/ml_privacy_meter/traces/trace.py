@@ -160,6 +160,8 @@ class Trace:
     def aggregated(self) -> "Trace":
         """The same behind secure aggregation: the server sees the average of each round's updates, and no client's."""
         self._not_a_participants("averages")
+        if any(one.sees == "snapshots" for one in self.rounds):
+            raise InputError(f"The view of averages needs the server's trace, found that of {self.viewer}. Open that.")
         taken = [replace(one, sees="average") for one in self.rounds]
         return replace(
             self, rounds=tuple(taken), viewer="the server behind secure aggregation, which sees averages alone"
