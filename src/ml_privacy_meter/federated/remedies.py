@@ -1,7 +1,7 @@
 """What helps: things done to updates, by clients or by the server, so that they tell less of the records."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import inf
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from ml_privacy_meter import guarantees
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.traces import Weights
+from ml_privacy_meter.training import PrivacySpent
 
 Change = dict[str, Tensor]
 EVERYBODY = "everybody, the server too"
@@ -24,20 +25,17 @@ class Kept:
     Args:
         unit: whose data is kept: "client", all records of one, or "record".
         towards: from whom.
-        epsilon: in nats, an upper bound.
-        delta: the probability that epsilon need not hold.
-        noise_multiplier: deviation of the noise of one step, in units of what one client, or record, can change in it.
-        sample_rate: the probability that a client, or record, is in one step.
-        steps: how often it may be.
+        spent: what is guaranteed to one unit, in the place of a record.
     """
 
     unit: str
     towards: str
-    epsilon: float
-    delta: float
-    noise_multiplier: float
-    sample_rate: float
-    steps: int
+    spent: PrivacySpent
+
+    @property
+    def says(self) -> dict[str, Any]:
+        """As a trace holds it."""
+        return {"unit": self.unit, "towards": self.towards, **asdict(self.spent)}
 
 
 @dataclass(frozen=True)
@@ -215,4 +213,4 @@ def kept(unit: str, towards: str, noise: float, share: float, steps: int, delta:
         epsilon = guarantees.dp_sgd(noise_multiplier=noise, sample_rate=share, steps=steps, delta=delta).epsilon(delta)
     except OverflowError:  # of next to no noise
         epsilon = inf
-    return Kept(unit, towards, epsilon, delta, noise, share, steps)
+    return Kept(unit, towards, PrivacySpent(epsilon, delta, noise, share, steps))

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -53,7 +53,7 @@ def told(
         "participation": participation,
         **({"batch_size": batch_size} if any(one.noisy for one in remedies) else counted),
         "remedies": [str(one) for one in given],
-        "guarantees": [asdict(one) for one in found],
+        "guarantees": [one.says for one in found],
     }
 
 
@@ -87,5 +87,5 @@ def _of_defense(local: Local, defense: Defense, rounds: int) -> Kept:
     plans = {(one.noise_multiplier, one.sample_rate, one.steps * rounds) for one in once}
     if any(one.epsilon == inf for one in whole):
         least = max(whole, key=lambda one: one.epsilon)
-        return Kept("record", EVERYBODY, inf, delta, least.noise_multiplier, least.sample_rate, least.steps)
-    return max((kept("record", EVERYBODY, *plan, delta) for plan in sorted(plans)), key=lambda one: one.epsilon)
+        return Kept("record", EVERYBODY, replace(least, epsilon=inf, delta=delta))
+    return max((kept("record", EVERYBODY, *plan, delta) for plan in sorted(plans)), key=lambda one: one.spent.epsilon)
