@@ -68,7 +68,7 @@ def reports() -> Iterator[Report]:
     audited = {
         "access": "parameters",
         "fpr": [0.1],
-        "keys": {"model": "a", "records": None},
+        "keys": {"model": "a", "records": None, "trace": "b", "snapshots": ["c", None]},
         "packages": {"numpy": "2"},
         "assessment": {},
         "sha256": {},
