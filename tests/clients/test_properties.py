@@ -149,6 +149,8 @@ def test_a_trace_that_says_little_gives_notes(tmp_path):
     assert "how many rounds" in cosine[2][-1]
     with pytest.raises(InputError, match="`recipe` be given"):
         _made_up(replace(trace, says={"optimizer": "lion"}))
+    _, _, notes = _made_up(replace(trace, says={"optimizer": "lion", "rounds": "few"}), recipe=RECIPE)
+    assert "optimizer 'sgd' in place of 'lion'" in notes[0]
 
 
 def test_the_schedule_runs_over_the_rounds_of_the_trace(tmp_path):

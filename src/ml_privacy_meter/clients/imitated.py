@@ -55,8 +55,8 @@ def imitated(
     """
     known = _known(says)
     try:
-        own = replace(FEDAVG, **{name: value for name, value in known.items() if name != EPOCHS})
-        used, epochs = recipe or own, local_epochs or int(known.get(EPOCHS, 1))
+        used = recipe or replace(FEDAVG, **{name: value for name, value in known.items() if name != EPOCHS})
+        epochs = local_epochs or int(known.get(EPOCHS, 1))
     except (InputError, TypeError, ValueError) as problem:
         raise InputError(
             f"The trace must name settings that a recipe can have, or `recipe` be given: {problem!s:.200}"
@@ -65,16 +65,17 @@ def imitated(
     missing += [EPOCHS] * (EPOCHS not in known and not local_epochs)
     given = {name: getattr(used, name) for name in TOLD} | {EPOCHS: epochs}
     others = [
-        f"{name} {given[name]!r} in place of {value!r}"
+        f"{name} {_shown(given[name])} in place of {_shown(value)}"
         for name, value in known.items()
-        if _plain(given[name], name, records) != _plain(value, name, records)
+        if _plain(name, given[name], records) != _plain(name, value, records)
     ]
     helps, notes = _remedies(says, remedies)
     if missing:
-        notes.insert(0, f"The trace does not say {', '.join(missing)}: made-up clients train as `FEDAVG`, for 1 epoch.")
+        once = ", for one epoch" * (EPOCHS in missing)
+        notes.insert(0, f"The trace does not say {', '.join(missing)}: there made-up clients do as `FEDAVG`{once}.")
     if others:
         notes.insert(0, f"Made-up clients do not train as the trace says: {', '.join(others)}.")
-    rounds = int(says.get("rounds", 0))
+    rounds = planned if isinstance(planned := says.get("rounds"), int) else 0
     if used.schedule != "constant" and not rounds:
         notes.append(
             "The trace does not say how many rounds were planned: the learning rate of made-up clients stays the "
@@ -86,28 +87,30 @@ def imitated(
 def _known(says: Mapping[str, Any]) -> dict[str, Any]:
     """What the trace says of the recipe and of epochs; one batch of all records stays that of smaller clients."""
     known = {name: says[name] for name in (*TOLD, EPOCHS) if name in says}
-    if "augment" in known:
-        known["augment"] = tuple(known["augment"])
     if EPOCHS in known and says.get("local_steps") == known[EPOCHS]:
         known["batch_size"] = ALL
     return known
 
 
-def _plain(value: Any, name: str, records: int) -> Any:
+def _shown(value: Any) -> str:
+    return "of all records" if value == ALL else repr(value)
+
+
+def _plain(name: str, value: Any, records: int) -> Any:
     """As settings are compared: those that do the same are the same."""
-    if name == "batch_size":
+    if name == "batch_size" and isinstance(value, int):
         return min(value, records)
-    return tuple(value) if name == "augment" else value
+    return list(value) if isinstance(value, list | tuple) else value
 
 
 def _remedies(says: Mapping[str, Any], given: Sequence[Any] | None) -> tuple[list[Any], list[str]]:
     """The remedies of made-up clients, and where these are not those of the trace."""
     said = [str(one) for one in says.get("remedies", ())]
-    found = {text: remade(text) for text in said}
-    of_server = {text for text, one in found.items() if one is not None and not one.client}
+    found = [(text, remade(text)) for text in said]
+    of_server = {text for text, one in found if one is not None and not one.client}
     if given is None:
-        kept = [one for one in found.values() if one is not None and one.client]
-        lost = [text for text, one in found.items() if one is None]
+        kept = [one for _, one in found if one is not None and one.client]
+        lost = [text for text, one in found if one is None]
         where = f"Made-up clients do without {', '.join(lost)}, as it cannot be made from its name. Give `remedies`."
         # what is guaranteed is not asked here, and takes its time
         return [replace(one, guarantee=None) for one in kept], [where] if lost else []
