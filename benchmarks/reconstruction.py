@@ -152,12 +152,12 @@ def row(setting: Setting, result: Reconstruction) -> str:
     name = result.attacks[0]
     psnr, _, _, above, closer = result.risks(name)
     mean = result.risks("mean public image")[0].value
-    right = result.document["labels_right"]
+    right, guessed = (result.document[name] for name in ("labels_right", "labels_guessed"))
     cells = [
         str(setting),
         f"{psnr.trials}",
         f"{psnr.baseline:.1f} / {mean:.1f}",
-        "–" if right is None else f"{right:.0%}",
+        "–" if right is None else f"{right:.0%} / {guessed:.0%}",
     ]
     span = "too few" if math.isinf(psnr.low) else f"{psnr.low:.1f}, {psnr.high:.1f}"
     cells.append(f"{psnr.value:.1f} [{span}]")
@@ -192,7 +192,8 @@ def main() -> None:
     asked.add_argument("--data", type=Path, help="cifar10_lossless10k.npz: play on it, too")
     given = asked.parse_args()
     played: dict[str, Reconstruction] = {}
-    print("| setting | records | nearest / mean public, dB | labels right | PSNR, dB | above 30 dB | beats public |")
+    titles = ("setting", "records", "nearest / mean public, dB", "labels right / guessed", "PSNR, dB")
+    print(f"| {' | '.join((*titles, 'above 30 dB', 'beats public'))} |")
     print("|---|---|---|---|---|---|---|")
     sets: list[tuple[str, tuple[Tensor, Tensor], tuple[Setting, ...]]] = [("", digits(), SETTINGS)]
     if given.data:

@@ -4,6 +4,7 @@ from blobs import gradient, images, linear
 from PIL import Image
 
 from ml_privacy_meter import InputError, reconstruct
+from ml_privacy_meter.reconstructing import together
 from ml_privacy_meter.reconstruction import analytic
 
 
@@ -37,6 +38,23 @@ def test_nothing_is_drawn_of_what_is_no_image(tmp_path):
     with pytest.raises(InputError, match="Pictures need records of shape"):
         _result(images(1).flatten(1)).pictures(tmp_path / "seen.png")
     assert not (tmp_path / "seen.png").exists()
+
+
+def test_where_an_attack_broke_the_picture_is_white(tmp_path):
+    def sometimes(view):
+        if view.seed:
+            raise RuntimeError("no such thing")
+        return view.public[:1]
+
+    model, x, y = linear(), images(2), torch.tensor([0, 1])
+    results = [
+        reconstruct(model, gradient(model, x[[k]], y[[k]]), (x[[k]], y[[k]]), public=images(20, seed=99), **given)
+        for k, given in enumerate([{"attacks": (sometimes,), "seed": 0}, {"attacks": (sometimes,), "seed": 1}])
+    ]
+    with Image.open(together(results).pictures(tmp_path / "seen.png")) as image:
+        grey = torch.tensor(list(image.convert("L").tobytes())).reshape(image.height, image.width)
+    assert not (grey[300:396, :96] == 255).all()
+    assert (grey[300:396, 100:196] == 255).all()
 
 
 def test_no_more_records_are_drawn_than_asked_for(tmp_path):

@@ -58,7 +58,7 @@ def test_an_exact_attack_shows_a_leak_and_a_blind_one_does_not():
     assert ALL.risks("blind")[-1].value == 0
 
 
-def _shows(*likeness, nearest=15.0):
+def _shows(*likeness, nearest=15.0, differ=20):
     """Whether a leak is shown by guesses of these PSNRs."""
     made = [_of(batch) for batch in range(len(likeness))]
 
@@ -68,6 +68,7 @@ def _shows(*likeness, nearest=15.0):
     batches = tuple(
         replace(
             batch,
+            differ=differ,
             nearest=as_psnr(batch.nearest, nearest),
             mean=as_psnr(batch.mean, 10.0),
             played=(replace(batch.played[0], match=as_psnr(batch.played[0].match, value)),),
@@ -85,6 +86,34 @@ def test_one_record_that_no_luck_explains_is_a_leak_and_one_near_miss_is_none():
     assert not _shows(16.0)
     assert not _shows(*[16.0] * 2, *[10.0] * 8)
     assert _shows(*[16.0] * 8)
+
+
+def test_beside_few_public_images_nothing_is_said_of_a_leak():
+    for likeness in (16.0, 120.0):
+        assert _shows(*[likeness] * 8, differ=19) is None
+        assert _shows(*[likeness] * 8, differ=20)
+
+
+@pytest.mark.parametrize(
+    "public",
+    [images(19, seed=99), images(1, seed=99).expand(300, 1, 8, 8) + torch.linspace(0, 1e-3, 300)[:, None, None, None]],
+    ids=["few", "many that are near equal"],
+)
+def test_a_blind_guess_beside_few_public_images_shows_no_leak(public):
+    def flat(view):
+        """The same grey everywhere."""
+        return torch.full((view.count, *view.shape), 0.25)
+
+    results = []
+    for batch in range(12):
+        model, x, y = linear(batch), images(4, seed=batch), torch.arange(4)
+        change = gradient(model, x, y)
+        results.append(reconstruct(model, change, (x, y), public=public.clamp(max=1), attacks=(flat,)))
+    result = together(results)
+    assert result.shows("flat") is None
+    assert result.document["attacks"][0]["shows"] is None
+    Draft202012Validator(SCHEMA).validate(result.document)
+    assert "cannot be said: fewer than 20 public images differ" in " ".join(str(result).split())
 
 
 def test_baselines_are_always_there():
@@ -108,8 +137,28 @@ def test_what_does_not_apply_says_why_and_is_no_failure():
 def test_what_breaks_is_in_the_result_as_failed():
     result = _of(0, attacks=(breaks, analytic))
     assert [one.reason for one in result.failed] == ["RuntimeError: no such thing"]
-    assert "no such thing" in str(result)
+    assert "breaks failed: RuntimeError: no such thing" in str(result)
     assert result.risks("analytic")
+    assert ["breaks", *["failed"] * 5] in [line.split() for line in str(result).splitlines()]
+
+
+def test_an_attack_that_breaks_on_some_batches_has_figures_of_the_others_alone():
+    def sometimes(view):
+        """Exact, or nothing."""
+        return breaks(view) if view.seed % 3 == 0 else analytic(view)
+
+    def of(seeds, attack):
+        return together([_of(seed, 2 if seed % 3 == 0 else 1, attacks=(attack,), seed=seed) for seed in seeds])
+
+    result, whole = of(range(6), sometimes), of((1, 2, 4, 5), analytic)
+    for found, expected in zip(result.risks("sometimes"), whole.risks("analytic"), strict=True):
+        assert found == expected
+    assert [match is None for match in result.matches("sometimes")] == [True, False, False] * 2
+    said = result.document["attacks"][0]
+    assert (said["failed"], said["batches_failed"], said["found"]) == ("RuntimeError: no such thing", 2, 4)
+    assert (said["applies"], said["reason"], said["shows"]) == (True, "", True)
+    assert "failed on 2 of 6 batches; its figures are of the others" in " ".join(str(result).split())
+    Draft202012Validator(SCHEMA).validate(result.document)
 
 
 def test_where_an_attack_applies_to_some_batches_the_mean_stands_for_the_others():
@@ -164,7 +213,10 @@ def test_an_unknown_label_is_inferred_and_the_result_says_so():
     inferred, known = _of(2, model=smooth()), _of(2, model=smooth(), known_labels=True)
     assert (inferred.assumes["labels"], inferred.document["labels_right"]) == ("inferred", 1.0)
     assert (known.assumes["labels"], known.document["labels_right"]) == ("known to the adversary", None)
-    assert "labels inferred, 100% of them rightly" in " ".join(str(inferred).split())
+    assert 0.25 <= inferred.document["labels_guessed"] < 0.5
+    assert known.document["labels_guessed"] is None
+    guessed = f"({inferred.document['labels_guessed']:.0%} by a guess that looks at no gradient)"
+    assert f"labels inferred, 100% of them rightly {guessed}" in " ".join(str(inferred).split())
     assert "labels known to the adversary" in " ".join(str(known).split())
 
 
@@ -258,6 +310,29 @@ def test_only_like_results_go_together():
     with pytest.raises(InputError, match="at least one result"):
         together([])
     assert len(together([_of(0, 1), _of(1, 1)]).batches) == 2
+
+
+def test_batches_of_different_sizes_go_together():
+    both = together([_of(0, 1), _of(1, 3)])
+    assert both.assumes["records"] == [1, 3]
+    assert both.assumes["public"] == [200, 200]
+    assert [risk.trials for risk in both.risks("analytic")] == [4] * 5
+    labels = [batch.labels.right for batch in both.batches]
+    assert both.document["labels_right"] == pytest.approx((labels[0] + 3 * labels[1]) / 4)
+    Draft202012Validator(SCHEMA).validate(both.document)
+
+
+def test_a_client_in_many_rounds_counts_its_records_once():
+    rounds = together([_of(0, 2, model=linear(seed)) for seed in range(5)])
+    assert rounds.risks("analytic")[1].note == (
+        "10 values are of 2 records, played more than once; each counts once. "
+        "One batch alone does not show how alike its records fare: they count as independent."
+    )
+    assert "10 values are of 2 records" in str(rounds)
+    alone = together([_of(0, model=linear(seed)) for seed in range(8)])
+    assert (alone.risks("analytic")[-1].low, alone.risks("analytic")[-1].value) == (pytest.approx(0.025), 1)
+    assert ALL.risks("analytic")[-1].low > 0.6
+    assert not ALL.risks("analytic")[-1].note
 
 
 def test_an_unknown_attack_names_those_there_are():

@@ -18,9 +18,9 @@ def test_dlg_recovers_records_from_a_gradient(count):
     assert (match.psnr > 40).all()
 
 
-@pytest.mark.parametrize(("steps", "batch_size"), [(3, 2), (2, 1)])
-def test_dlg_recovers_records_from_an_update_over_several_steps(steps, batch_size):
-    model, x, y = smooth(), images(2, seed=5), torch.tensor([0, 2])
+@pytest.mark.parametrize(("steps", "batch_size", "labels"), [(3, 2, [0, 2]), (2, 1, [0, 2]), (2, 1, [2, 0])])
+def test_dlg_recovers_records_from_an_update_over_several_steps(steps, batch_size, labels):
+    model, x, y = smooth(), images(2, seed=5), torch.tensor(labels)
     change = trained(model, x, y, lr=0.5, steps=steps, batch_size=batch_size)
     given = {"lr": 0.5, "local_steps": steps, "batch_size": batch_size}
     match = ReconstructionGame(View(model, change, 2, images(200, seed=99), **given), x).play(quick)

@@ -4,7 +4,7 @@ from blobs import images, linear, seen, smooth
 from torch import nn
 
 from ml_privacy_meter.reconstruction import DoesNotApplyError, inferred_labels
-from ml_privacy_meter.reconstruction.labels import label_guesses
+from ml_privacy_meter.reconstruction.labels import arranged, label_guesses
 
 
 @pytest.mark.parametrize("label", range(4))
@@ -46,3 +46,26 @@ def test_a_model_without_a_last_bias_does_not_apply(last):
     view = seen(nn.Sequential(nn.Flatten(), last), images(2), torch.tensor([0, 1]))
     with pytest.raises(DoesNotApplyError, match="known_labels=True"):
         inferred_labels(view)
+
+
+def _starts(count, labels=None, batch_size=2, **settings):
+    y = torch.tensor([0, 1, 2, 3])
+    view = seen(smooth(), images(4), y, lr=None, batch_size=batch_size, labels=labels, **settings)
+    return [taken.tolist() for taken in arranged(view, [y] * count, torch.Generator().manual_seed(0))]
+
+
+def test_starts_take_labels_in_all_orders_that_matter_before_one_comes_again():
+    batches = [tuple(tuple(sorted(taken[k : k + 2])) for k in (0, 2)) for taken in _starts(6)]
+    assert len(set(batches)) == 6  # of four labels in two batches of two
+    assert len(_starts(9)) == 9
+
+
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_where_each_step_takes_all_records_labels_keep_their_order(batch_size):
+    assert _starts(3, batch_size=batch_size) == [[0, 1, 2, 3]] * 3
+
+
+def test_known_labels_keep_the_clients_order_in_every_second_start():
+    starts = _starts(6, labels=torch.tensor([0, 1, 2, 3]))
+    assert starts[0] == starts[2] == starts[4] == [0, 1, 2, 3]
+    assert all(sorted(taken[:2]) != [0, 1] for taken in starts[1::2])

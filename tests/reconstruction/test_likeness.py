@@ -5,7 +5,7 @@ import torch
 from blobs import images
 
 from ml_privacy_meter.reconstruction import psnr, ssim
-from ml_privacy_meter.reconstruction.likeness import all_psnr
+from ml_privacy_meter.reconstruction.likeness import all_psnr, unlike
 
 
 def test_psnr_is_of_the_width_of_the_span():
@@ -51,3 +51,13 @@ def test_ssim_is_1_of_a_copy_and_less_of_anything_else():
 @pytest.mark.parametrize("shape", [(3, 64), (3, 1, 6, 8)])
 def test_what_is_no_image_of_7_by_7_has_no_ssim(shape):
     assert ssim(torch.zeros(shape), torch.zeros(shape), (0.0, 1.0)) is None
+
+
+def test_images_that_are_nearly_the_same_count_once():
+    one = torch.rand(30, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    near = (one[:1] + 1e-3 * torch.randn(30, 1, 8, 8, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    assert unlike(one, (0.0, 1.0), least=30.0, most=99) == 30
+    assert unlike(one, (0.0, 1.0), least=30.0, most=20) == 20
+    assert unlike(near, (0.0, 1.0), least=30.0, most=20) == 1
+    assert unlike(torch.cat([near, one[:5]]), (0.0, 1.0), least=30.0, most=20) == 5
+    assert unlike(255 * near, (0.0, 255.0), least=30.0, most=20) == 1

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.membership import describe
-from ml_privacy_meter.reconstructing.result import Attacked, Batch, Reconstruction
+from ml_privacy_meter.reconstructing.labels import judged
+from ml_privacy_meter.reconstructing.result import FEW, PLAIN, Attacked, Batch, Reconstruction
 from ml_privacy_meter.reconstruction import (
     Attack,
     DoesNotApplyError,
@@ -21,7 +22,7 @@ from ml_privacy_meter.reconstruction import (
     cosine,
     dlg,
     imprint,
-    inferred_labels,
+    unlike,
 )
 
 ATTACKS: tuple[Attack, ...] = (analytic, imprint, dlg, cosine)
@@ -78,15 +79,16 @@ def reconstruct(
     change = {name: value.to(device) for name, value in change.items() if name in trained}
     view = View(model, change, len(x), torch.as_tensor(public).to(device), labels=known, **given)
     game = ReconstructionGame(view, x)
-    right = None if known_labels else _labels_right(view, y)
+    labels = None if known_labels else judged(view, y)
     played = tuple(_played(game, attack) for attack in (ATTACKS if attacks is None else attacks))
-    batch = Batch(x.cpu(), game.nearest(), game.mean(), played, right)
+    differ = unlike(view.public, span, least=PLAIN, most=FEW)
+    batch = Batch(x.cpu(), game.nearest(), game.mean(), played, labels, differ)
     assumes = {
-        "records": len(x),
+        "records": [len(x)],
         "labels": "known to the adversary" if known_labels else "inferred",
         "change": "a gradient" if lr is None else "an update",
         "batch_norm": any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules()),
-        "public": len(view.public),
+        "public": [len(view.public)],
     } | {key: list(value) if isinstance(value, tuple) else value for key, value in given.items() if key != "seed"}
     return Reconstruction((batch,), assumes, confidence)
 
@@ -107,17 +109,6 @@ def _loaded(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
     except RuntimeError as problem:
         raise InputError(f"`weights` must be what the model's `state_dict` holds: {problem!s:.300}") from problem
     return model
-
-
-def _labels_right(view: View, y: Tensor) -> float | None:
-    """The share of records whose label was inferred, as counts of classes; None where nothing can be."""
-    try:
-        found = inferred_labels(view)
-    except DoesNotApplyError:
-        return None
-    classes = int(max(found.max(), y.max())) + 1
-    counts = (torch.bincount(labels.cpu(), minlength=classes) for labels in (found, y))
-    return float(torch.minimum(*counts).sum()) / len(y)
 
 
 def _played(game: ReconstructionGame, attack: Attack) -> Attacked:

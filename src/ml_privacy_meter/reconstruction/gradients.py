@@ -1,6 +1,7 @@
 """Records whose gradient is the one that was seen, found by descent."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -8,7 +9,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._numbers import whole
-from ml_privacy_meter.reconstruction.labels import inferred_labels, label_guesses
+from ml_privacy_meter.reconstruction.labels import arranged, inferred_labels, label_guesses
 from ml_privacy_meter.reconstruction.view import View, client
 
 Distance = Callable[[Float[Tensor, "count ..."]], Tensor]
@@ -23,8 +24,9 @@ def dlg(view: View, *, starts: int = 8, finalists: int = 2, iterations: int = 10
 
     It asks for a model without kinks (sigmoid, tanh, softplus, GELU): behind a ReLU the curvature that it follows
     says little. Labels are inferred unless the view holds them; half of the starts try the next best guesses. Several
-    local steps are gone through as the client does, its batches in the order of the records. Which start is taken hangs
-    on the gradient alone.
+    local steps are gone through as the client does, the same batches time and again; where these hold fewer records
+    than there are, each start puts other labels into them, see `arranged`. Which start is taken hangs on the gradient
+    alone.
 
     Sees: the model, its gradient or update, the number of records, public images for the labels' counts.
 
@@ -40,11 +42,11 @@ def dlg(view: View, *, starts: int = 8, finalists: int = 2, iterations: int = 10
     whole(1, starts=starts, finalists=finalists, iterations=iterations)
     guesses = label_guesses(view)
     draw = torch.Generator().manual_seed(view.seed)
-    tried = []
+    picked = [guesses[(start + 1) // 2 % len(guesses) if start % 2 else 0] for start in range(starts)]
+    match, tried = _distance(view, squared), []
     with tqdm(total=starts + finalists, desc="Matching gradients", delay=2, leave=False, disable=None) as bar:
-        for start in range(starts):
-            labels = guesses[(start + 1) // 2 % len(guesses) if start % 2 else 0]
-            distance = _distance(view, squared, labels)
+        for labels in arranged(view, picked, draw):
+            distance = partial(match, labels=labels)
             tried.append((*_lbfgs(distance, _noise(view, draw), max(1, iterations // 8)), distance))
             bar.update()
             if tried[-1][1] < EXPLAINED:
@@ -65,7 +67,7 @@ def cosine(
 ) -> Tensor:
     """The records whose gradient points where the one that was seen does, and which are smooth.
 
-    Labels, local steps and starts as with `dlg`; all starts go on at once.
+    Labels, local steps and starts as with `dlg`, but that all starts take the best guess of labels; they go on at once.
 
     Sees: the model, its gradient or update, the number of records, public images for the labels' counts.
 
@@ -80,21 +82,22 @@ def cosine(
         variation: how much total variation counts.
     """
     whole(1, restarts=restarts, iterations=iterations)
-    match = _distance(view, angle, inferred_labels(view))
+    match = _distance(view, angle)
     low, high = view.span
     draw = torch.Generator().manual_seed(view.seed)
+    labels = torch.stack(arranged(view, [inferred_labels(view)] * restarts, draw))
     starts = torch.stack([_noise(view, draw) for _ in range(restarts)]).requires_grad_()
-    slope = torch.func.vmap(torch.func.grad(lambda x: match(x) + variation * total_variation(x) / (high - low)))
+    slope = torch.func.vmap(torch.func.grad(lambda x, y: match(x, y) + variation * total_variation(x) / (high - low)))
     optimizer = torch.optim.Adam([starts], lr=step * (high - low))
     plan = torch.optim.lr_scheduler.MultiStepLR(optimizer, [iterations * part // 8 for part in (3, 5, 7)], gamma=0.1)
     for _ in tqdm(range(iterations), desc="Turning gradients", delay=2, leave=False, disable=None):
-        starts.grad = slope(starts.detach()).sign()
+        starts.grad = slope(starts.detach(), labels).sign()
         optimizer.step()
         plan.step()
         with torch.no_grad():
             starts.clamp_(low, high)
     with torch.no_grad():
-        left = torch.stack([match(x) for x in starts])
+        left = torch.stack([match(x, y) for x, y in zip(starts, labels, strict=True)])
     return starts.detach()[int(left.argmin())]
 
 
@@ -117,14 +120,14 @@ def total_variation(x: Float[Tensor, "count ..."]) -> Tensor:
     return x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()
 
 
-def _distance(view: View, of: Callable[[Gradient, Gradient], Tensor], labels: Tensor) -> Distance:
-    """How far the gradient of candidate records lies from the one that was seen."""
+def _distance(view: View, of: Callable[[Gradient, Gradient], Tensor]) -> Callable[..., Tensor]:
+    """How far the gradient of candidate records with these labels lies from the one that was seen."""
     module, seen = view.module().requires_grad_(False), view.gradients()
     weights = {name: module.get_parameter(name) for name in view.names}
-    labels = labels.to(next(iter(seen.values())).device)
+    steps, size = view.local_steps, view.batch_size
 
-    def distance(x: Tensor) -> Tensor:
-        steps, size = view.local_steps, view.batch_size
+    def distance(x: Tensor, labels: Tensor) -> Tensor:
+        labels = labels.to(x.device)
         return of(client(module, weights, x, labels, lr=view.lr or 0.0, steps=steps, batch_size=size), seen)
 
     return distance

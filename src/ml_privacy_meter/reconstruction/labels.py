@@ -1,5 +1,7 @@
 """Which labels stand in a client's batch, read off the gradient of the last layer."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -7,6 +9,8 @@ from scipy.optimize import nnls
 from torch import Tensor, nn
 
 from ml_privacy_meter.reconstruction.view import DoesNotApplyError, View
+
+TRIES = 100  # orders that are drawn until one is new
 
 
 def inferred_labels(view: View) -> Int[Tensor, " count"]:
@@ -51,6 +55,40 @@ def label_guesses(view: View) -> list[Int[Tensor, " count"]]:
     ]
     others.sort(key=lambda counts: float((equations @ counts.double() + view.count * bias).norm()))
     return [torch.repeat_interleave(classes, counts) for counts in (base, *others)]
+
+
+def arranged(
+    view: View, guesses: Sequence[Int[Tensor, " count"]], draw: torch.Generator
+) -> list[Int[Tensor, " count"]]:
+    """The labels that each start takes, in an order of their own where a step takes fewer records than there are.
+
+    Which labels fall into which step's batch no gradient tells. So starts take orders at random, none twice as long as
+    there are others. Labels that the adversary knows it knows in the client's order; every second start doubts it.
+    """
+    size = view.batch_size or view.count
+    if size >= view.count:
+        return [*guesses]
+    made, seen = [], set()
+    for start, guess in enumerate(guesses):
+        taken = guess
+        if view.labels is None or start % 2:
+            drawn = (guess[torch.randperm(view.count, generator=draw).to(guess.device)] for _ in range(TRIES))
+            taken = next(order for k, order in enumerate(drawn, 1) if k == TRIES or _steps_of(order, size) not in seen)
+        seen.add(_steps_of(taken, size))
+        made.append(taken)
+    return made
+
+
+def _steps_of(labels: Int[Tensor, " count"], size: int) -> tuple[tuple[int, ...], ...]:
+    """The labels of each step's batch; within one their order says nothing."""
+    return tuple(tuple(sorted(part.tolist())) for part in torch.split(labels, size))
+
+
+def mean_answer(view: View) -> Float[Tensor, " classes"]:
+    """The mean probabilities that the model gives to public records."""
+    with torch.no_grad():
+        mean: Tensor = view.module()(view.public.double()).softmax(1).mean(0).cpu()
+    return mean
 
 
 def _counts(

@@ -45,6 +45,15 @@ def ssim(
     return (top / ((mu1**2 + mu2**2 + c1) * (var1 + var2 + c2))).flatten(1).mean(1)
 
 
+def unlike(images: Float[Tensor, "records ..."], span: tuple[float, float], *, least: float, most: int) -> int:
+    """How many images there are of which no two are alike by more than ``least`` dB, counted up to ``most``."""
+    count, rest = 0, images
+    while count < most and len(rest):
+        count += 1
+        rest = rest[psnr(rest, rest[:1].expand_as(rest), span) <= least]
+    return count
+
+
 def all_psnr(
     guesses: Float[Tensor, "guesses ..."], records: Float[Tensor, "records ..."], span: tuple[float, float]
 ) -> Float[Tensor, "guesses records"]:
