@@ -31,7 +31,7 @@ class View:
         lr: the client's learning rate; None: ``change`` is a gradient.
         local_steps: how many steps the client made.
         batch_size: records a step, taken in turn; None: all.
-        labels: of the client's records, where the adversary knows them; None: they are inferred.
+        labels: of the client's records, in its order, where the adversary knows them; None: they are inferred.
         span: the least and the largest value that a record can hold.
         seed: of what attacks draw at random.
     """
