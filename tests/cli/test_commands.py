@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,7 @@ def test_an_interrupted_audit_says_so_and_goes_on_where_it_was(ready: Desk) -> N
         rows = Path("store")
         while not (any(rows.glob("*.rows")) and sum(path.stat().st_size for path in rows.glob("*.rows")) > 100):
             assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -1,12 +1,11 @@
 """The command `gate` at each of its exit statuses, and the section [gate] of a run file."""
 
 import json
-import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from cli.desk import COMMAND, RUN_FILE, Desk
+from cli.desk import RUN_FILE, Desk
 from gate.made import check, finding, report, risk
 
 GOOD, CLOSE, BAD = (finding("threshold", risk("AUC", value, value - 0.03, value + 0.03)) for value in (0.5, 0.59, 0.7))
@@ -85,11 +84,10 @@ def test_junit_and_sarif_are_written_again_and_again_and_the_same(desk: Desk) ->
 
 def test_no_colour_goes_into_a_pipe(desk: Desk) -> None:
     lay(desk, GOOD, CLOSE, BAD)
-    command = (*COMMAND, "gate", "report", *LIMIT)
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == 1
-    assert b"\x1b" not in done.stdout
-    assert b"Failed" in done.stdout
+    said = desk.run("gate", "report", *LIMIT)
+    assert said.status == 1
+    assert "\x1b" not in said.out
+    assert "Failed" in said.out
 
 
 def test_a_run_files_gate_gives_what_the_options_do_not(desk: Desk) -> None:

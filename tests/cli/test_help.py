@@ -4,7 +4,7 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import docs_files
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cli import makers
-from cli.desk import AUDIT, COMMAND, Desk, terminal
+from cli.desk import AUDIT, Desk, terminal
 from typer.testing import CliRunner
 
 from ml_privacy_meter import membership
@@ -105,14 +105,22 @@ def test_a_script_for_the_shell_is_shown(monkeypatch: pytest.MonkeyPatch, shell:
 
 def in_terminal(*words: str, columns: int = 80, **environment: str) -> tuple[int, str]:
     """The status of the command, and all that it writes to a terminal of so many columns."""
-    inherited = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
-    env = {**inherited, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color", **environment}
     with (
         terminal(columns=columns) as (theirs, shown),
-        subprocess.Popen((*COMMAND, *words), stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process,
+        ThreadPoolExecutor(1) as beside,
+        pytest.MonkeyPatch.context() as here,
     ):
-        said = shown()
-    return process.returncode, said.decode().replace("\r\n", "\n")
+        for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+            here.delenv(name, raising=False)
+        for name, value in {"TERM": "xterm-256color", **environment}.items():
+            here.setenv(name, value)
+        with open(os.dup(theirs), "w", encoding="utf-8") as screen:
+            said = beside.submit(shown)
+            here.setattr("sys.stdout", screen)
+            here.setattr("sys.stderr", screen)
+            with pytest.raises(SystemExit) as end:
+                app(words, prog_name="privacy-meter")
+        return int(end.value.code or 0), said.result().decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -159,8 +167,9 @@ def test_quiet_shows_nothing_even_in_a_terminal_but_errors(ready: Desk) -> None:
 
 
 def test_a_pipe_gets_neither_bars_nor_styles(ready: Desk) -> None:
-    done = subprocess.run((*COMMAND, *AUDIT, "--model", "model.pt2"), capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    assert "\x1b" not in done.stdout
-    assert "\r" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    said = ready.run(*AUDIT, "--model", "model.pt2")
+    assert said.status == 0
+    assert said.err == ""
+    assert "\x1b" not in said.out
+    assert "\r" not in said.out
+    assert max(map(len, said.out.splitlines())) <= 80
