@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-from altair.utils.schemapi import debug_mode
+from altair.utils import schemapi
 
 from ml_privacy_meter.report import words
 from ml_privacy_meter.report.document import Document
@@ -147,12 +147,12 @@ def tradeoff(points: Sequence[Document], x_title: str, y_title: str, *, shares: 
 
 
 # Altair holds each part of a chart against its schema, which takes as long as all the rest of a page; tests do that.
-unchecked = debug_mode(False)
+unchecked = schemapi.debug_mode(False)
 
 
 def finish(chart: Any, height: Any) -> Spec:
     """The chart as the page draws it: as wide as its place, so high, and with no address in it."""
-    spec: Spec = chart.properties(width="container", height=height).to_dict()
+    spec: Spec = chart.properties(width="container", height=height).to_dict(validate=schemapi.DEBUG_MODE)
     # What the user's own Altair theme says is none of the report's business, and neither is an address.
     spec.pop("$schema", None)
     return spec | {"config": CONFIG, "autosize": {"type": "fit-x", "contains": "padding"}}

@@ -78,11 +78,11 @@ def _layers(
     dash = alt.StrokeDash("of:N", legend=None, scale=alt.Scale(domain=list(places), range=list(dashes)))
     picked = alt.param(name="picked", value=-1)
     clear = alt.condition("picked < 0 || datum.of === picked", alt.value(1), alt.value(0.15))
-    curves = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=2.25, clip=True)
+    curves = alt.Chart(alt.InlineData(values=tuple(lines))).mark_line(strokeWidth=2.25, clip=True)
     near = alt.selection_point(name="near", on="pointerover", clear="pointerout", empty=False)
     seen = alt.condition(near, alt.value(1), alt.value(0))
-    dots = alt.Chart(alt.InlineData(values=points)).mark_circle(size=200)
-    most = alt.Chart(alt.InlineData(values=allowed)).mark_line(stroke=INK, strokeDash=[1, 3], strokeWidth=2)
+    dots = alt.Chart(alt.InlineData(values=tuple(points))).mark_circle(size=200)
+    most = alt.Chart(alt.InlineData(values=tuple(allowed))).mark_line(stroke=INK, strokeDash=[1, 3], strokeWidth=2)
     return alt.layer(
         chance,
         *([most.encode(x=x, y=y, order="x:Q")] if allowed else []),
