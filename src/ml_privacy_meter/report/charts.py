@@ -107,10 +107,10 @@ def groups(shown: Sequence[Document], name: str) -> Spec:
     x = alt.X("low:Q", scale=alt.Scale(zero=False, padding=10), axis=alt.Axis(title=name, tickCount=5, **percent))
     base = alt.Chart(alt.InlineData(values=values))
     tooltip = [alt.Tooltip("group:N"), alt.Tooltip("said:N", title=name)]
-    interval = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(y=y, x=x, x2="high:Q")
-    dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(y=y, x="value:Q", tooltip=tooltip)
+    interval = base.mark_rule(stroke=CURVE, strokeWidth=2).encode(y=y, x=x, x2=alt.X2("high:Q"))
+    dot = base.mark_circle(color=CURVE, size=70, opacity=1).encode(y=y, x=alt.X("value:Q"), tooltip=tooltip)
     chance = alt.Chart(alt.InlineData(values=[{"baseline": baseline}])).mark_rule(stroke=FAINT, strokeDash=[4, 4])
-    return finish(alt.layer(chance.encode(x="baseline:Q"), interval, dot), height=24 * len(values))
+    return finish(alt.layer(chance.encode(x=alt.X("baseline:Q")), interval, dot), height=24 * len(values))
 
 
 def tradeoff(points: Sequence[Document], x_title: str, y_title: str, *, shares: Sequence[bool]) -> Spec:

@@ -85,10 +85,12 @@ def _layers(
     most = alt.Chart(alt.InlineData(values=tuple(allowed))).mark_line(stroke=INK, strokeDash=[1, 3], strokeWidth=2)
     return alt.layer(
         chance,
-        *([most.encode(x=x, y=y, order="x:Q")] if allowed else []),
-        curves.encode(x=x, y=y, color=colour, strokeDash=dash, opacity=clear, order="n:Q"),
+        *([most.encode(x=x, y=y, order=alt.Order("x:Q"))] if allowed else []),
+        curves.encode(
+            x=x, y=y, color=colour, strokeDash=dash, opacity=alt.OpacityValue(**clear), order=alt.Order("n:Q")
+        ),
         dots.transform_filter("picked < 0 || datum.of === picked")
-        .encode(x=x, y=y, color=colour, tooltip=alt.Tooltip("said:N"), opacity=seen)
+        .encode(x=x, y=y, color=colour, tooltip=alt.Tooltip("said:N"), opacity=alt.OpacityValue(**seen))
         .add_params(near),
     ).add_params(picked)
 
