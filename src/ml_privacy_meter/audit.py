@@ -103,8 +103,7 @@ def audit(
     measures = measures_of(fpr, confidence)
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     beaten = without_model if shifted(case, without_model, confidence).voids else None
-    seen = {"viewer": case.watched.viewer, "updates": case.watched.kind}
-    shown: dict[str, Any] = {"groups": groups, "blind": beaten, **seen}
+    shown: dict[str, Any] = {"groups": groups, "blind": beaten, **case.watched.seen}
     findings = tuple(play(game, attack, measures, joint=joint, **shown) for attack in _watched(attacks))
     rehearsed = _rehearsed(game, attacks, findings)
     chosen = strongest(rehearsed.scores, headline := measures[: 1 + len(fpr)])  # AUC and the TPRs

@@ -74,6 +74,11 @@ class Watched:
         return "average" if clients == {EVERYONE} else "clients" if all(clients) else "differences"
 
     @property
+    def seen(self) -> dict[str, str]:
+        """Who saw it, and what was seen to change."""
+        return {"viewer": self.viewer, "updates": self.kind}
+
+    @property
     def snapshots(self) -> tuple[Later, ...]:
         return tuple(moment.model for moment in self.moments)
 
