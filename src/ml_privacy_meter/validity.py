@@ -15,6 +15,8 @@ from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.types import Scores
 from ml_privacy_meter.watched import by_client
 
+_NO_WEIGHTS = "none that is played here reads the weights of a language model"
+
 
 def checks_of(
     case: Case,
@@ -43,7 +45,7 @@ def checks_of(
         found.append(checks.better_on_members(right, game.member))
     found.append(checks.repeatable(case.target.deterministic))
     read = any(found.sees.lower().startswith("the target model's weights") for found in findings)
-    why = why_none(case.target, *case.few())
+    why = _NO_WEIGHTS if are_texts(labels) else why_none(case.target, *case.few())
     if why and not read and case.target.access == "parameters":
         found.append(checks.weights_played(why))
     if read and not why:

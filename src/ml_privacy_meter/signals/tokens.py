@@ -43,7 +43,7 @@ def _min_k(outputs: SaidOfTokens, y: Tensor) -> PerText:
 
 
 def _min_k_plus_plus(outputs: SaidOfTokens, y: Tensor) -> PerText:
-    """The same of log-probabilities less their mean over the vocabulary, in deviations from it.
+    """Mean of a text's lowest fifth of log-probabilities, each less the vocabulary's mean and over its deviation.
 
     Source: Zhang et al., Min-K%++: Improved Baseline for Detecting Pre-Training Data, ICLR 2025, k = 20.
     """
