@@ -111,6 +111,8 @@ PUBLIC = {
         "dataset_usage",
         "Recipe",
         "References",
+        "FineTuning",
+        "fine_tune",
     ),
     *("audit_dp",),
     *("canaries",),

@@ -31,8 +31,10 @@ from ml_privacy_meter.report import Report
 from ml_privacy_meter.targets import open_model
 from ml_privacy_meter.training import (
     Defense,
+    FineTuning,
     Recipe,
     References,
+    fine_tune,
     load_outputs,
     own_references,
     train_model,
@@ -47,6 +49,7 @@ __all__ = [
     "Defended",
     "Defense",
     "Finding",
+    "FineTuning",
     "Group",
     "InputError",
     "Recipe",
@@ -68,6 +71,7 @@ __all__ = [
     "defend",
     "defenses",
     "federated",
+    "fine_tune",
     "guarantees",
     "load_outputs",
     "load_records",

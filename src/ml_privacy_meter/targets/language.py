@@ -171,7 +171,7 @@ class LanguageModel(nn.Module):
             some = [[self.begin, *list(ids)[-(self.context - 1) :]] for ids in contexts[start : start + 64]]
             led = None if before is None else [list(ids) for ids in before[start : start + 64]]
             with as_it_answers(self.module):
-                logits = self._logits(some, led)
+                logits = self.logits(some, led)
             last = torch.tensor([len(ids) - 1 for ids in some], device=logits.device)
             rows.append(logits[torch.arange(len(some), device=logits.device), last].float().log_softmax(-1).cpu())
         return torch.cat(rows)
@@ -190,29 +190,33 @@ class LanguageModel(nn.Module):
         def size(one: _Window) -> int:
             return max(one.length, 0 if read is None else len(read[one.text]))
 
-        queue, vocabulary = sorted(windows, key=size, reverse=True), self._vocabulary()
+        queue, vocabulary = sorted(windows, key=size, reverse=True), self.vocabulary()
         while queue:
             at_once = max(1, LOGITS // (size(queue[0]) * vocabulary))
             yield queue[:at_once]
             queue = queue[at_once:]
 
-    def _vocabulary(self) -> int:
+    def vocabulary(self) -> int:
+        """How many different tokens the model answers with."""
         config = getattr(self.module, "config", None)
         known = getattr(config, "vocab_size", None)
-        return int(known) if known else int(self._logits([[self.begin]], [[self.begin]]).shape[-1])
+        return int(known) if known else int(self.logits([[self.begin]], [[self.begin]]).shape[-1])
 
     def _asked(self, some: list[_Window], whole: list[list[int]], before: Sequence[Sequence[int]]) -> Tensor:
         """Of the tokens that these windows score, one after the other: `Scored.stacked`."""
         ids = [[self.begin, *whole[one.text][one.begin : one.end - 1]] for one in some]
-        logits = self._logits(ids, [list(before[one.text]) for one in some])
+        logits = self.logits(ids, [list(before[one.text]) for one in some])
         asked = torch.zeros(logits.shape[:2], dtype=torch.bool)
         for row, one in enumerate(some):
             asked[row, one.start - one.begin : one.length] = True
         true = torch.tensor([token for one in some for token in whole[one.text][one.start : one.end]])
         return _stated(logits[asked.to(logits.device)], true.to(logits.device)).cpu()
 
-    def _logits(self, ids: list[list[int]], before: list[list[int]] | None) -> Float[Tensor, "texts tokens vocabulary"]:
-        """Rows are filled up at their end, where nothing that a causal model says hangs on it."""
+    def logits(self, ids: list[list[int]], before: list[list[int]] | None) -> Float[Tensor, "texts tokens vocabulary"]:
+        """What the module answers for these inputs, gradients and all; ``before``: what an encoder reads.
+
+        Rows are filled up at their end, where nothing that a causal model says hangs on it.
+        """
         numbers, mask = self._padded(ids)
         known = getattr(self.module, "config", None) is not None  # one of transformers
         if self.encoder:

@@ -24,6 +24,7 @@ from ml_privacy_meter.targets.reading import tensor_of
 from ml_privacy_meter.targets.target import as_it_answers
 from ml_privacy_meter.training.defense import Defense
 from ml_privacy_meter.training.recipe import Recipe, fresh, from_factory
+from ml_privacy_meter.training.tuning import FineTuning, way_of_tuning
 from ml_privacy_meter.training.ways import ByRecipe, Way, way_of_estimator, way_of_function
 from ml_privacy_meter.types import Records
 
@@ -41,7 +42,8 @@ def matched(train: Any, sides: list[Records], like: Any = None, defense: Defense
     """How ``train`` trains, and the records of all sides, one after another, as it takes them.
 
     Args:
-        train: a function (x, y, seed) -> model, "package.module:function", an estimator or a recipe.
+        train: a function (x, y, seed) -> model, "package.module:function", an estimator, a recipe, or how a language
+            model is tuned.
         sides: records with keys.
         like: the target model, for a recipe.
         defense: one that trains needs a recipe.
@@ -54,6 +56,8 @@ def matched(train: Any, sides: list[Records], like: Any = None, defense: Defense
             "or build the defense into your function."
         )
     records = functools.reduce(join, sides)
+    if isinstance(train, FineTuning):
+        return way_of_tuning(train), Data(records.x[slice(0, len(records))], _labels(records), _content(records))
     if inspect.isclass(train) or not (isinstance(train, str) or callable(train) or hasattr(train, "get_params")):
         raise InputError(
             "`train` must be a function (x, y, seed) -> model, its name as `package.module:function`, an estimator or "

@@ -145,12 +145,12 @@ def train_references(
 
     Args:
         train: a function (x, y, seed) -> model of any framework, or "package.module:function"; a scikit-learn
-            estimator; or a `Recipe`. The function's x is an array or a DataFrame, as the records hold them, and y the
-            labels as they came. What it returns is kept: an nn.Module by torch.export, an estimator by skops, or a
-            Keras model. It is known again by the text of its file, and by plain settings of a `functools.partial`: a
-            change in a module that its file imports is not seen. Models of a closure, a method or a notebook's function
-            (or of an architecture that holds such) hang on more than can be known: they go to a temporary folder, and
-            the next run trains them again.
+            estimator; a `Recipe`; or a `FineTuning` of a language model. The function's x is an array or a DataFrame,
+            as the records hold them, and y the labels as they came. What it returns is kept: an nn.Module by
+            torch.export, an estimator by skops, or a Keras model. It is known again by the text of its file, and by
+            plain settings of a `functools.partial`: a change in a module that its file imports is not seen. Models of
+            a closure, a method or a notebook's function (or of an architecture that holds such) hang on more than can
+            be known: they go to a temporary folder, and the next run trains them again.
         members, non_members: what `audit` takes.
         public: records that no other set holds, and the models are trained on these alone.
         count: how many models; the first ones stay the same when more are asked for.
@@ -225,11 +225,26 @@ def train_model(
     Raises:
         InputError: training fails.
     """
+    found = trained(train, records, seed=seed, store=store, device=device, like=like, defense=defense)
+    return replace(found.open(), kind="model that was trained here")
+
+
+def trained(
+    train: Any,
+    records: Any,
+    *,
+    seed: int,
+    store: str | Path | None,
+    device: str,
+    like: Any = None,
+    defense: Defense | None = None,
+) -> Reference:
+    """The file of a model that is trained on all of these records. Arguments: `train_model`."""
     given = scan(as_records(records, name="records"), name="records").records
     way, data = matched(train, [given], like, defense)
     inside = torch.ones(len(data.y), 1, dtype=torch.bool)
     job = Job(way, data, inside, seed, ModelStore(store if way.key else None), "here", None, device)
-    return replace(_reference(job, 0, carry_out(job)[0], defense).open(), kind="model that was trained here")
+    return _reference(job, 0, carry_out(job)[0], defense)
 
 
 def _reference(job: Job, model: int, file: Path, defense: Defense | None) -> Reference:
