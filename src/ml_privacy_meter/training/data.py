@@ -57,7 +57,7 @@ def matched(train: Any, sides: list[Records], like: Any = None, defense: Defense
         )
     records = functools.reduce(join, sides)
     if isinstance(train, FineTuning):
-        return way_of_tuning(train), Data(records.x[slice(0, len(records))], _labels(records), _content(records))
+        return way_of_tuning(train), _whole(records)
     if inspect.isclass(train) or not (isinstance(train, str) or callable(train) or hasattr(train, "get_params")):
         raise InputError(
             "`train` must be a function (x, y, seed) -> model, its name as `package.module:function`, an estimator or "
@@ -65,8 +65,12 @@ def matched(train: Any, sides: list[Records], like: Any = None, defense: Defense
         )
     fits = hasattr(train, "get_params") and hasattr(train, "fit")
     way = way_of_estimator(train) if fits else way_of_function(train)
+    return way, _whole(records)
+
+
+def _whole(records: Records) -> Data:
     x = records.x[slice(0, len(records))]
-    return way, Data(_array(x) if isinstance(x, Tensor) else x, _labels(records), _content(records))
+    return Data(_array(x) if isinstance(x, Tensor) else x, _labels(records), _content(records))
 
 
 def _by_recipe(recipe: Recipe, sides: list[Records], like: Any, defense: Defense | None) -> tuple[Way, Data]:

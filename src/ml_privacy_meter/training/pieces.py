@@ -12,8 +12,8 @@ from torch import Generator, Tensor
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets.language import LanguageModel
+from ml_privacy_meter.targets.texts import PREFIX, TEXT
 
-TEXT, PREFIX = "text", "prefix"
 NOTHING = -100  # a label that is not asked about
 
 
