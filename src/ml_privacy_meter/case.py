@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,7 @@ def prepare(
         public = [pair for side in sides for pair in _equal(side, there)]
     inside, outside = (side.records for side in sides)
     features = records_room.join(*(replace(side, groups={}) for side in (inside, outside)))
-    given = opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
+    given = opened = model if isinstance(model, targets.Opened) else targets.open_model(model, base=_folder(base))
     if opened.inner is targets.as_saved:
         opened, inside, outside = answered(opened, inside, outside)
     target, inside, outside = targets.fit(opened, inside, outside)
@@ -131,6 +132,11 @@ def prepare(
 def _equal(a: records_room.Scanned, b: records_room.Scanned) -> list[tuple[str, str]]:
     """Ids of records of ``a``, and of those of ``b`` that equal them."""
     return [(str(a.records.id[i]), str(b.records.id[j])) for i, j in records_room.duplicates(a, b).pairs]
+
+
+def _folder(base: Any) -> str | Path | None:
+    """Of the model that an adapter was trained on, where that is said by its place."""
+    return base if isinstance(base, str | Path) else None
 
 
 def answered(opened: targets.Opened, *sides: Records) -> tuple[targets.Opened, Records, Records]:

@@ -125,7 +125,7 @@ def test_the_base_is_left_as_it_was():
     language = language_model()
     before = {name: value.clone() for name, value in language.state_dict().items()}
     trained(ByTuning(language, QUICK), [0, 1])
-    trained(ByTuning(language, replace(QUICK, rank=None)), [0])
+    trained(ByTuning(language, replace(QUICK, rank=0)), [0])
     assert all(torch.equal(value, before[name]) for name, value in language.state_dict().items())
     assert all(weight.requires_grad for weight in language.parameters())
     assert torch.backends.mha.get_fastpath_enabled()
@@ -143,7 +143,7 @@ def test_long_texts_are_trained_on_in_pieces_and_prefixes_are_only_read():
 
 
 def test_all_weights_are_trained_where_no_rank_is_said(folder):
-    opened = pm.train_model(FineTuning(folder, rank=None, epochs=3, lr=3e-3), MANY, seed=1)
+    opened = pm.train_model(FineTuning(folder, rank=0, epochs=3, lr=3e-3), MANY, seed=1)
     found, base = opened.inner, open_folder(folder)
     loss = [-model.token_logprobs(list(MANY["text"])).log_probability.mean() for model in (found, base)]
     assert loss[0] < loss[1] - 0.5
@@ -170,7 +170,7 @@ def test_an_adapter_is_written_as_peft_reads_it(make, tmp_path):
 
 
 def test_a_whole_model_is_written_as_transformers_reads_it(folder, tmp_path):
-    tuning = FineTuning(folder, rank=None, epochs=1, lr=1e-3)
+    tuning = FineTuning(folder, rank=0, epochs=1, lr=1e-3)
     found = open_folder(pm.fine_tune(tuning, MANY, to=tmp_path / "tuned", seed=3))
     ours = pm.train_model(tuning, MANY, seed=3).inner
     one, other = (model.token_logprobs(["a text"]).log_probability for model in (found, ours))
@@ -242,12 +242,12 @@ def test_what_cannot_be_tuned_is_refused(folder):
     with pytest.raises(InputError, match="must have a column `text`"):
         pm.train_model(replace(QUICK, base=folder), (np.zeros((20, 2)), np.zeros(20, int)))
     with pytest.raises(InputError, match="Choose a smaller `lr`"):
-        pm.train_model(replace(QUICK, base=folder, lr=1e30, clip=None, epochs=4), MANY)
+        pm.train_model(replace(QUICK, base=folder, lr=1e30, clip=np.inf, epochs=4), MANY)
     with pytest.raises(InputError, match="`targets` must be a list"):
         FineTuning(folder, targets="q_proj")
-    with pytest.raises(InputError, match="no schedule `linaer`. Did you mean `linear`"):
+    with pytest.raises(InputError, match=r"no schedule `linaer`. Did you mean `linear`"):
         FineTuning(folder, schedule="linaer")
-    for wrong in ({"rank": 0}, {"lr": 0}, {"epochs": 0}, {"alpha": -1.0}, {"clip": 0}, {"max_tokens": 0}):
+    for wrong in ({"rank": -1}, {"lr": 0}, {"epochs": 0}, {"alpha": -1.0}, {"clip": 0}, {"max_tokens": 0}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             FineTuning(folder, **wrong)
 

@@ -29,6 +29,7 @@ from ml_privacy_meter.cli import compare as comparing
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
 from ml_privacy_meter.cli.tracking import with_options
+from ml_privacy_meter.cli.tuning import is_tuned_here
 
 app = typer.Typer(
     help="What does a trained model reveal about the records it was trained on?",
@@ -48,6 +49,7 @@ def audit(
     out: options.Out,
     model: options.Model = None,
     weights: options.Weights = None,
+    base: options.Base = None,
     outputs: options.Outputs = None,
     task: options.Task = None,
     classes: options.Classes = None,
@@ -148,6 +150,7 @@ def init(
         ),
     ],
     weights: options.Weights = None,
+    base: options.Base = None,
     outputs: options.Outputs = None,
     task: options.Task = None,
     classes: options.Classes = None,
@@ -209,6 +212,8 @@ def _version(
 
 def _planned(settings: dict[str, Any], base: Path) -> int:
     plan = runfile.plan(settings, base)
+    if is_tuned_here(settings):
+        sys.stdout.write("The model itself is tuned first, on the members, and kept.\n")
     if plan is None:
         sys.stdout.write("No reference models are to be trained.\n")
         return 0

@@ -14,6 +14,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import examples, options, runfile
 from ml_privacy_meter.cli.defending import OUT, defenses_from
 from ml_privacy_meter.cli.references import training_of
+from ml_privacy_meter.cli.tuning import references_tuned
 from ml_privacy_meter.report.folder import new_beside
 
 FAILED = 1
@@ -92,7 +93,7 @@ def arguments(settings: Mapping[str, Any], own: Mapping[str, Any], base: Path) -
         "model": model,
         "members": members,
         "non_members": non_members,
-        **training_of(settings["references"], base),
+        **training_of(references_tuned(settings, base), base),
         **own,
         "defenses": tried,
         "attacks": attacks or None,

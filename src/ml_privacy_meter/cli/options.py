@@ -26,7 +26,7 @@ def _devices() -> list[str]:
 
 
 Members = Annotated[
-    Path, typer.Option(help="What it was trained on: .npz, .csv, .parquet, image folder.", metavar="PATH")
+    Path, typer.Option(help="What it was trained on: .npz, .csv, .parquet, .jsonl, image folder.", metavar="PATH")
 ]
 NonMembers = Annotated[Path, typer.Option(help="Records of the same source that it never saw.", metavar="PATH")]
 Out = Annotated[Path, typer.Option(help="The folder that the report goes to.", metavar="FOLDER")]
@@ -47,7 +47,8 @@ DryRun = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", metavar="")]
 
 _FILES = (
-    "A .pt2, TorchScript, .skops, .onnx or .keras file, an http(s) address, or package.module:factory. "
+    "A .pt2, TorchScript, .skops, .onnx or .keras file, a language model's folder, an http(s) address, or "
+    "package.module:factory. "
     "None where the records hold saved outputs."
 )
 _SEVERAL = "Of several, the last is audited; the others are the same model earlier in its training, the oldest first."
@@ -57,6 +58,9 @@ _CLASSES = 'The classes in the order of the outputs; "sorted": as the labels are
 _M = "Model"
 Model = Annotated[list[str] | None, _option(_M, "MODEL ...", f"{_FILES} {_SEVERAL}", "--model")]
 Weights = Annotated[Path | None, _option(_M, "FILE", "For a factory: .safetensors, or a state dict in .pt.")]
+Base = Annotated[
+    Path | None, _option(_M, "FOLDER", "Of a language model: what it was tuned from. Its adapter needs it.", "--base")
+]
 Outputs = Annotated[str | None, _option(_M, "KIND", _KINDS, complete=lambda: ("logits", "probabilities", "values"))]
 Task = Annotated[str | None, _option(_M, "TASK", _TASKS, complete=lambda: ("classes", "labels", "regression"))]
 Classes = Annotated[list[str] | None, _option(_M, "NAME ...", _CLASSES, "--classes")]

@@ -11,6 +11,7 @@ import numpy as np
 from ml_privacy_meter import records
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
+from ml_privacy_meter.cli.tuning import TUNING, tuning_of
 from ml_privacy_meter.targets import Opened
 from ml_privacy_meter.training import (
     Plan,
@@ -23,7 +24,13 @@ from ml_privacy_meter.training import (
 )
 from ml_privacy_meter.types import Records
 
-SOURCES = {"train": str, "recipe": Mapping[str, Any], "outputs": str, "models": Sequence[str]}
+SOURCES = {
+    "train": str,
+    "recipe": Mapping[str, Any],
+    TUNING: Mapping[str, Any],
+    "outputs": str,
+    "models": Sequence[str],
+}
 ELSEWHERE = ("seed", "store", "device", "like", "defense")  # what other sections say
 
 
@@ -85,13 +92,16 @@ def training_of(section: Mapping[str, Any], base: Path) -> dict[str, Any]:
         InputError: the section brings models along, and trains none.
     """
     given = _source(section)
-    if given not in ("train", "recipe"):
+    if given not in ("train", "recipe", TUNING):
         raise InputError(
-            "[references] must say how models are trained, by `recipe` or `train`, so that they can be trained in "
-            f"other ways too; found `{given}`."
+            f"[references] must say how models are trained, by `recipe`, `train` or `{TUNING}`, so that they can be "
+            f"trained in other ways too; found `{given}`."
         )
     found = {name: value for name, value in section.items() if name not in (*SOURCES, "inside", "public")}
-    found["train"] = section["train"] if given == "train" else _recipe(section["recipe"])
+    if given == TUNING:
+        found["train"] = tuning_of(section[TUNING], "[references]")
+    else:
+        found["train"] = section["train"] if given == "train" else _recipe(section["recipe"])
     if "public" not in section:
         return found
     return found | {"public": public_records(section["public"], base, "`public` in [references]")}

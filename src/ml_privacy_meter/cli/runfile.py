@@ -20,6 +20,7 @@ from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
 from ml_privacy_meter.cli.repeat import with_run_file
 from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
+from ml_privacy_meter.cli.tuning import IN_MODEL, TUNING, base_from, is_tuned_here, references_tuned, tuned_here
 from ml_privacy_meter.cli.variables import expanded
 from ml_privacy_meter.cli.watching import SNAPSHOTS, TRACE, models_of, trace_of, try_watched, watched_from
 from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
@@ -62,6 +63,8 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
         model["classes"] = "sorted"
     columns = those(settings_of(records.load))
     references = {name: given[f"reference_{name}"] for name in ("count", "train") if given.get(f"reference_{name}")}
+    if references.keys() == {"count"} and "base" in model:
+        references[TUNING] = {}
     return {
         **({"references": references} if references else {}),
         **those(["out", "assessment", "show_records"]),
@@ -94,11 +97,13 @@ def audit_from(
         model, members, non_members = open_all(settings, base, store)
         show_records = settings.get("show_records", 0)
         check_shown(show_records, members.x)
+        if is_tuned_here(settings):
+            model = tuned_here(settings, base, members, store=store, **_of_training(run))
         seen, references = watched_from(settings, base), None
         if "references" in settings:
             try_watched(model, (members, non_members), seen, store=store, **run)
             references = references_from(
-                settings["references"],
+                references_tuned(settings, base),
                 base,
                 model=model,
                 sides=(members, non_members),
@@ -114,6 +119,7 @@ def audit_from(
             store=store,
             show_records=show_records,
             guarantee=claimed(settings),
+            **base_from(settings, base),
             **seen,
             **run,
             **settings.get("figures", {}),
@@ -147,7 +153,7 @@ def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
         if "references" not in settings:
             return None
         try_watched(model, (members, non_members), seen, store=store, **run)
-        given = settings["references"]
+        given = references_tuned(settings, base)
         return plan_from(given, base, model=model, sides=(members, non_members), store=store, **_of_training(run))
 
 
@@ -169,10 +175,13 @@ def _of_training(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targets.Opened, Records, Records]:
-    """The model (where none is named, its stand-in for saved outputs), the members and the non-members."""
+    """The model (or what stands in for saved outputs, or the base of one to be tuned), members and non-members."""
     members, non_members = (_load(settings[side], base, side) for side in ("members", "non_members"))
     given = dict(settings.get("model", {}))
-    path, _ = given.pop("path", None), given.pop("snapshots", None)
+    path, _, _ = given.pop("path", None), given.pop("snapshots", None), given.pop(TUNING, None)
+    given |= base_from(settings, base)
+    if is_tuned_here(settings):
+        path = str(given.pop("base").absolute())
     if path is None:
         return targets.open_model(None, **given), members, non_members
     if path.startswith(("http://", "https://")):
@@ -190,7 +199,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     of_records = path | settings_of(records.load)
     of_audit = settings_of(audit)
     sections: dict[str, dict[str, Any]] = {
-        "model": path | SNAPSHOTS | settings_of(targets.open_model),
+        "model": path | SNAPSHOTS | IN_MODEL | settings_of(targets.open_model),
         "trace": TRACE,
         "members": of_records,
         "non_members": of_records,

@@ -31,6 +31,7 @@ $model_settings
 # task = "classes"                  # what the labels are: "classes", "labels" (several at once), "regression"
 # classes = ["cat", "dog"]          # names of its classes in the order of its outputs
 # preprocess = "my_module:function" # applied to each batch before the model
+# base = "base-model"               # of a language model: the folder of what it was tuned from (docs/text.md)
 # snapshots = ["epoch5.pt2"]        # the model earlier in its training, the oldest first (docs/federated-membership.md)
 
 [members]                           # records that it was trained on
@@ -48,6 +49,8 @@ $non_members_settings
 # train = "my_training:train"       # train(x, y, seed) -> model, of any framework
 # or, for a PyTorch module, in place of `train`; "like-target" starts the target's own architecture anew
 # recipe = { architecture = "like-target", optimizer = "adam", lr = 1e-3, epochs = 50, batch_size = 128 }
+# or, for a language model that was tuned from `base`
+# fine_tuning = { rank = 8, epochs = 3, lr = 2e-4, batch_size = 8 }
 
 # [trace]                           # of the federated training that ended with this model
 # path = "trace"

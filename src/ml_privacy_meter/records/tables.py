@@ -1,6 +1,8 @@
 """Records in a table (csv, tsv, parquet): read once in blocks, laid down by row in a temporary file."""
 
 import gzip
+import json
+import lzma
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +28,7 @@ from ml_privacy_meter.types import Records
 
 BLOCK = 2**22
 TOGETHER = 64  # columns of a parquet file: each one that is being read holds some 3 MB
+_COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
 _BROKEN = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)
 
 
@@ -82,10 +85,18 @@ def load_json_lines(path: Path, wanted: Wanted, *, name: str) -> Records:
     """
     wanted.refuse("size", where="a table")
     try:
-        frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False, encoding="utf-8")
-    except (ValueError, OSError, EOFError) as error:
+        with _COMPRESSED.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
+            frame = pd.DataFrame([_object(line) for line in file if line.strip()])
+    except (ValueError, OSError, EOFError, lzma.LZMAError) as error:
         raise InputError(f"`{path}` must hold one JSON object a line ({error!s:.200}). Mend it.") from error
     return of_frame(frame, None, wanted, name=name)
+
+
+def _object(line: str) -> dict[str, Any]:
+    found = json.loads(line)
+    if not isinstance(found, dict):
+        raise ValueError(f"found {line[:40]!r}")
+    return found
 
 
 def _parquet(file: pq.ParquetFile, names: list[str], rows: int) -> Iterator[pa.RecordBatch]:

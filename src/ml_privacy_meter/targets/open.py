@@ -34,6 +34,7 @@ def open_model(
     model: Any,
     *,
     weights: str | Path | None = None,
+    base: str | Path | None = None,
     preprocess: Callable[[Any], Any] | str | None = None,
     outputs: str = "auto",
     task: str = "auto",
@@ -59,6 +60,7 @@ def open_model(
             "package.module:factory"; "https://..." (a language model where that ends in "/completions"); or None: its
             outputs were saved beside the records.
         weights: safetensors, or plain weights of `torch.save`, to fill what a factory builds.
+        base: the folder of the language model that an adapter was trained on, where its own note does not lead there.
         preprocess: batch -> batch, or "package.module:function".
         outputs: "logits", "probabilities" or "values"; "auto": told by what they look like.
         task: "classes", "labels" (several at once) or "regression"; "auto": told by the labels.
@@ -84,7 +86,7 @@ def open_model(
     elif weights is not None:
         raise InputError(f"`weights` fill what a `package.module:factory` builds, found {model!r:.80}.")
     elif isinstance(model, str | Path):
-        opened = _file(Path(model), trusted=trusted, output_name=output_name)
+        opened = _file(Path(model), base=base, trusted=trusted, output_name=output_name)
     else:
         opened = _object(model)
     return _set(opened, preprocess, outputs, task, classes)
@@ -116,9 +118,9 @@ def _set(
     )
 
 
-def _file(path: Path, *, trusted: Sequence[str], output_name: str | None) -> Opened:
+def _file(path: Path, *, base: str | Path | None, trusted: Sequence[str], output_name: str | None) -> Opened:
     if is_folder(path):
-        return _language(open_folder(path))
+        return _language(open_folder(path, base=base))
     kind = archive.kind_of(path)
     for name, given, takes in (("trusted", trusted, "skops"), ("output_name", output_name, "onnx")):
         if given and kind != takes:

@@ -76,7 +76,7 @@ def linear_layers(module: nn.Module, targets: Sequence[str] | None, vocabulary: 
     if not found:
         raise InputError(
             f"An adapter stands beside a linear layer, and this {type(module).__name__} has none but the one that "
-            "answers. Say `rank=None`: all its weights are trained then."
+            "answers. Say `rank=0`: all its weights are trained then."
         )
     return found
 

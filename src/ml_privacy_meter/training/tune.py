@@ -28,7 +28,7 @@ class Pace:
 
     lr: float
     schedule: str
-    clip: float | None
+    clip: float
 
 
 def tune(
@@ -92,9 +92,7 @@ def _rate(pace: Pace, step: int, steps: int) -> float:
     return pace.lr * (1 - step / steps) if pace.schedule == "linear" else pace.lr
 
 
-def _clip(grads: Sequence[Tensor], models: int, most: float | None) -> None:
-    if most is None:
-        return
+def _clip(grads: Sequence[Tensor], models: int, most: float) -> None:
     norms: Float[Tensor, " models"] = (
         torch.stack([grad.reshape(models, -1).float().square().sum(1) for grad in grads]).sum(0).sqrt()
     )

@@ -24,7 +24,7 @@ def fine_tune(
     store: str | Path | None = None,
     device: str = "auto",
 ) -> Path:
-    """The folder of a language model that was tuned on these texts: an adapter, or with ``rank=None`` a whole model.
+    """The folder of a language model that was tuned on these texts: an adapter, or with ``rank=0`` a whole model.
 
     Args:
         tuning: its base is a folder, and that of a whole model.
@@ -46,7 +46,7 @@ def fine_tune(
     found = trained(tuning, texts, seed=seed, store=store, device=device)
     assert isinstance(found.way, ByTuning)
     to.mkdir(parents=True, exist_ok=True)
-    if tuning.rank is None:
+    if not tuning.rank:
         _whole(found.open().inner, to)
     else:
         _adapter(found.way, Path(base).resolve(), found.file, to)

@@ -1,5 +1,6 @@
 """Fine-tuning of a language model: by low-rank adapters, those of many models at once, or of all its weights."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -36,7 +37,7 @@ class FineTuning:
 
     Args:
         base: the model that was tuned: its folder, or a `LanguageModel`. In a run file, that of ``[model]``.
-        rank: of the adapters (LoRA) beside its linear layers; None: all its weights are trained.
+        rank: of the adapters (LoRA) beside its linear layers; 0: it has none, and all its weights are trained.
         alpha: adapters are added ``alpha / rank`` times.
         targets: the layers that have adapters, by the ends of their names ("q_proj"); None: all linear layers but the
             last.
@@ -44,11 +45,11 @@ class FineTuning:
         schedule: "linear": it falls to 0 over all steps; "constant".
         batch_size: texts of a step; a long text counts as several.
         max_tokens: a longer text is trained on in pieces of so many; never more than the model reads at once.
-        clip: the largest norm of a gradient; None: any.
+        clip: the largest norm of a gradient; infinite: any.
     """
 
     base: Any = None
-    rank: int | None = 8
+    rank: int = 8
     alpha: float = 16.0
     targets: Sequence[str] | None = None
     epochs: int = 3
@@ -56,13 +57,13 @@ class FineTuning:
     schedule: str = "linear"
     batch_size: int = 8
     max_tokens: int = 512
-    clip: float | None = 1.0
+    clip: float = 1.0
 
     def __post_init__(self) -> None:
         one_of(self.schedule, SCHEDULES, "schedule")
         whole(1, epochs=self.epochs, batch_size=self.batch_size, max_tokens=self.max_tokens)
-        whole(1, **({} if self.rank is None else {"rank": self.rank}))
-        in_range(0, float("inf"), lr=self.lr, alpha=self.alpha, **({} if self.clip is None else {"clip": self.clip}))
+        whole(0, rank=self.rank)
+        in_range(0, math.inf, lr=self.lr, alpha=self.alpha, **({} if self.clip == math.inf else {"clip": self.clip}))
         if isinstance(self.targets, str):
             raise InputError(f'`targets` must be a list, found "{self.targets}". Write ["{self.targets}"].')
 
@@ -96,7 +97,7 @@ class ByTuning:
 
     def at_once(self, x: Any, device: str) -> int:
         """As many as fill a step: where one model does, others gain nothing beside it."""
-        if self.tuning.rank is None:
+        if not self.tuning.rank:
             return 1
         pieces = pieces_of(self.language, x, self.tuning.max_tokens)
         tokens = int(np.mean([len(piece.before) + len(piece.tokens) for piece in pieces]) * self.tuning.batch_size)
@@ -136,7 +137,7 @@ class ByTuning:
         weights, kind = load_file(file), "language model that was tuned here"
         content = self.language.key and key.digest(self.language.key, str(self.tuning.scale), key.of_files(file))
         inner = self.language.module
-        if self.tuning.rank is None:
+        if not self.tuning.rank:
             module = sharing(inner)
             for name, weight in module.named_parameters():
                 weight.data = weights[name]
@@ -145,7 +146,7 @@ class ByTuning:
         return open_model(with_module(self.language, module, content, kind))
 
     def _begun(self, language: LanguageModel, draws: Sequence[Generator]) -> dict[str, Adapter] | None:
-        if self.tuning.rank is None:
+        if not self.tuning.rank:
             return None
         layers = linear_layers(language.module, self.tuning.targets, language.vocabulary())
         return begun(layers, self.tuning.rank, self.tuning.alpha, draws, language.device)
