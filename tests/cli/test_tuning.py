@@ -11,7 +11,7 @@ from texts import sentences
 import ml_privacy_meter as pm
 
 SIDES = ("--members", "a.jsonl", "--non-members", "b.jsonl", "--out", "report")
-TUNING = {"rank": 8, "epochs": 10, "lr": 2e-2}
+TUNING = {"rank": 8, "epochs": 60, "lr": 2e-2}
 FILE = """
 out = "report"
 members = {{ path = "a.jsonl" }}
@@ -26,7 +26,7 @@ base = "base"
 [references]
 {references}
 """
-SAID = "fine_tuning = { rank = 8, epochs = 10, lr = 2e-2 }"
+SAID = "fine_tuning = { rank = 8, epochs = 60, lr = 2e-2 }"
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_an_adapter_is_audited_beside_its_base(adapter: Desk) -> None:
 
 
 def test_references_are_tuned_as_the_adapters_note_says(adapter: Desk) -> None:
-    words = ("--model", "adapter", "--base", "base", *SIDES, "--attack", "difference", "--references", 2)
+    words = ("--model", "adapter", "--base", "base", *SIDES, "--attack", "threshold", "--references", 2)
     said = adapter.run("audit", *words, "--dry-run")
     assert (said.status, said.err) == (0, "")
     assert "Reference models: 2, each trained on 30 records" in said.out
@@ -71,7 +71,7 @@ def test_a_run_file_tunes_the_model_and_its_references(ready: Desk) -> None:
     planned = ready.run("run", "audit.toml", "--dry-run")
     assert (planned.status, planned.err) == (0, "")
     assert "The model itself is tuned first" in planned.out
-    assert "epochs 10" in planned.out
+    assert "epochs 60" in planned.out
     first = ready.reports("run", "audit.toml")
     assert figure(first, "base_difference", "AUC")["low"] > 0.5
     assert figure(first, "difference", "AUC")["low"] > 0.5

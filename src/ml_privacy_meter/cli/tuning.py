@@ -46,7 +46,12 @@ def is_tuned_here(settings: Mapping[str, Any]) -> bool:
 def tuned_here(
     settings: Mapping[str, Any], base: Path, members: Records, *, store: Path, seed: int = 0, device: str = "auto"
 ) -> Opened:
-    """The model that [model] says how to make, tuned on the members unless it lies in the store."""
+    """The model that [model] says how to make, tuned on the members unless it lies in the store.
+
+    What [references] says of fine-tuning is read first: a slip there is told before anything is trained.
+    """
+    if TUNING in settings.get("references", {}):
+        tuning_of(references_tuned(settings, base)[TUNING], "[references]")
     tuning = tuning_of(settings["model"][TUNING] | base_from(settings, base), "[model]")
     return train_model(tuning, members, seed=seed, store=store, device=device)
 

@@ -1,7 +1,8 @@
 """Language models in the folders of Hugging Face: whole models, and adapters beside their base."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +55,19 @@ def open_folder(path: str | Path, *, base: str | Path | None = None) -> Language
     root = _base(path, base) if (path / ADAPTER).is_file() else path
     given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = transformers.AutoConfig.from_pretrained(root, **given)
-        kind = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
-        module = kind.from_pretrained(root, use_safetensors=True, dtype=torch.float32, **given)
-        if root != path:
-            module = extra("peft", "text", _PURPOSE).PeftModel.from_pretrained(module, str(path), use_safetensors=True)
-            module = module.merge_and_unload()
-        holds = path if (path / "tokenizer_config.json").is_file() else root
-        tokenizer = transformers.AutoTokenizer.from_pretrained(holds, **given)
+        with _without_bars(transformers):
+            config = transformers.AutoConfig.from_pretrained(root, **given)
+            kind = (
+                transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
+            )
+            module = kind.from_pretrained(root, use_safetensors=True, dtype=torch.float32, **given)
+            if root != path:
+                module = extra("peft", "text", _PURPOSE).PeftModel.from_pretrained(
+                    module, str(path), use_safetensors=True
+                )
+                module = module.merge_and_unload()
+            holds = path if (path / "tokenizer_config.json").is_file() else root
+            tokenizer = transformers.AutoTokenizer.from_pretrained(holds, **given)
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as problem:
         raise InputError(
             f"The language model in `{path}` cannot be opened: {problem!s:.300}. It must hold weights as safetensors, "
@@ -77,6 +83,19 @@ def open_folder(path: str | Path, *, base: str | Path | None = None) -> Language
         key=_key(root, path, holds),
         kind=f"{type(module).__name__} ({'with an adapter' if root != path else 'Hugging Face folder'})",
     )
+
+
+@contextmanager
+def _without_bars(transformers: Any) -> Iterator[None]:
+    """Within, transformers shows no bars of its own."""
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _base(path: Path, given: str | Path | None) -> Path:
