@@ -1,6 +1,7 @@
 """Language models in the folders of Hugging Face: whole models, and adapters beside their base."""
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,7 @@ def open_folder(path: str | Path, *, base: str | Path | None = None) -> Language
     root = _base(path, base) if (path / ADAPTER).is_file() else path
     given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        with _without_bars(transformers):
+        with quietly(transformers):
             config = transformers.AutoConfig.from_pretrained(root, **given)
             kind = (
                 transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
@@ -86,13 +87,15 @@ def open_folder(path: str | Path, *, base: str | Path | None = None) -> Language
 
 
 @contextmanager
-def _without_bars(transformers: Any) -> Iterator[None]:
-    """Within, transformers shows no bars of its own."""
+def quietly(transformers: Any) -> Iterator[None]:
+    """Within, transformers shows no bars, and what it and peft say of each other's versions is left out."""
     logging = transformers.utils.logging
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter._extras import extra
-from ml_privacy_meter.targets.huggingface import ADAPTER, Tokens, is_folder
+from ml_privacy_meter.targets.huggingface import ADAPTER, Tokens, is_folder, quietly
 from ml_privacy_meter.training.adapters import is_turned, linear_layers, names_of
 from ml_privacy_meter.training.references import trained
 from ml_privacy_meter.training.tuning import ByTuning, FineTuning
@@ -54,7 +54,8 @@ def fine_tune(
 
 
 def _whole(language: Any, to: Path) -> None:
-    language.module.save_pretrained(to)
+    with quietly(extra("transformers", "text", "Writing a language model")):
+        language.module.save_pretrained(to)
     if isinstance(language.tokenizer, Tokens):
         language.tokenizer.given.save_pretrained(to)
 
