@@ -38,6 +38,7 @@ from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import marked
+from ml_privacy_meter.users import by_user
 from ml_privacy_meter.validity import checks_of, shifted
 
 MOST_GROUPS = 1_000  # different values of a column to report on
@@ -52,6 +53,7 @@ def audit(
     trace: Trace | None = None,
     snapshots: Sequence[Any] = (),
     base: Any = None,
+    users: str | None = None,
     attacks: Sequence[Attack] | None = None,
     fpr: Sequence[float] = (0.1, 0.01, 0.001),
     confidence: float = 0.95,
@@ -74,6 +76,7 @@ def audit(
         trace: the federated training that ended with ``model``, as somebody watched it, see `traces.Trace`.
         snapshots: ``model`` at earlier moments of its training, the oldest first: each as ``model``.
         base: the language model that ``model`` was tuned from, which anybody can have: as ``model``.
+        users: the column that says whose a record is, such as the author of a text: figures by user are added.
         attacks: functions of a `membership.View`; by default all that apply.
         fpr: the false positive rates at which true positive rates are reported, in (0, 1).
         confidence: of every interval.
@@ -93,13 +96,12 @@ def audit(
     reader = Reader(Store(store), device=device, batch_size=batch_size)
     started = time.time()
     beside: dict[str, Any] = {"references": references, "trace": trace, "snapshots": snapshots, "base": base}
-    case = prepare(model, members, non_members, **beside, seed=seed)
+    case = prepare(model, members, non_members, **beside, users=users, seed=seed)
     check_shown(show_records, case.features.x)
     game = MembershipGame(_view(case, reader), case.member)
     _ask(game.view)  # an error here is no attack's
     without_model = blind(case, seed)
-    groups = _groups(case)
-    attacks = _attacks(attacks, case)
+    groups, attacks = _groups(case), _attacks(attacks, case)
     measures = measures_of(fpr, confidence)
     joint = measures_of(fpr, 1 - (1 - confidence) / (len(attacks) * (1 + len(fpr))))
     beaten = without_model if shifted(case, without_model, confidence).voids else None
@@ -116,18 +118,19 @@ def audit(
     calibration = reliability(probability, case.member, judged=apart) if probability.isfinite().all() else None
     found = checks_of(case, game, findings, without_model, confidence, rehearsed, calibration)
     findings, kept = guarantees.held(guarantee, findings, found, confidence=confidence)
-    report = Report(
+    of_users, alike = by_user(case, game, attacks, findings, fpr=fpr, confidence=confidence, seed=seed)
+    return Report(
         findings=findings,
-        checks=(*found, *kept),
+        checks=(*found, *kept, *alike),
         records=records,
         about=_about(case, game, reader, seed=seed, confidence=confidence, fpr=fpr)
         | _about_references(references, chosen, started),
         calibration=calibration,
         guarantee=None if guarantee is None else guarantees.claimed(guarantee),
         by_round=by_round(case.watched, game, findings, confidence=confidence, blind=beaten),
+        by_user=of_users,
         **_of_weights(game, attacks, findings, rehearsed, fpr=fpr, confidence=confidence, groups=groups),
-    )
-    return report.showing(case.features.x, show_records, columns=case.features.columns, tokens=tokens_of(case))
+    ).showing(case.features.x, show_records, columns=case.features.columns, tokens=tokens_of(case))
 
 
 def _checked(fpr: Sequence[float], confidence: float, seed: int) -> list[float]:

@@ -42,6 +42,7 @@ class Case:
         asked: of which client's training set each record is asked; None: of all together.
         dealt: how non-members came by theirs, in words.
         base: the model that the target was tuned from.
+        users, user: the column that says whose a record is, and of each record, whose it is; None: not known.
     """
 
     target: targets.Target
@@ -55,6 +56,8 @@ class Case:
     asked: np.ndarray | None = None
     dealt: str = ""
     base: Later | None = None
+    users: str = ""
+    user: np.ndarray | None = None
 
     def few(self) -> tuple[Batch, Tensor]:
         """Two records to try a model by."""
@@ -91,6 +94,7 @@ def prepare(
     trace: Trace | None = None,
     snapshots: Sequence[Any] = (),
     base: Any = None,
+    users: str | None = None,
     seed: int = 0,
 ) -> Case:
     """The model set beside the records, each looked through once. Errors as for `audit`."""
@@ -100,7 +104,7 @@ def prepare(
             f"non_members)`, which say what each model was trained on; found a {type(references).__name__}."
         )
     sides = [
-        records_room.scan(records_room.as_records(side, name=name), name=name)
+        records_room.scan(records_room.as_records(side, name=name, **_with_users(side, users)), name=name)
         for side, name in ((members, "members"), (non_members, "non-members"))
     ]
     pairs = [(one, other) for other, one in _equal(sides[1], sides[0])]
@@ -115,7 +119,7 @@ def prepare(
         opened, inside, outside = answered(opened, inside, outside)
     target, inside, outside = targets.fit(opened, inside, outside)
     outside, how = (outside, "") if trace is None else dealt(trace, inside, outside, seed)
-    everyone = records_room.join(inside, outside)
+    everyone, user = _without_users(records_room.join(inside, outside), users)
     order = np.random.default_rng(seed).permutation(len(everyone))
     member = torch.from_numpy(order < len(inside))
     features = mixed(replace(features, y=everyone.y), order)
@@ -126,7 +130,23 @@ def prepare(
     bases = earlier(() if base is None else (base,), given, target, came, everyone, called="The base model")
     seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
     asked = None if trace is None else everyone.groups.get(CLIENT)
-    return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, *bases)
+    case = Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, *bases)
+    return case if user is None else replace(case, users=users, user=user[order])
+
+
+def _with_users(side: Any, users: str | None) -> dict[str, Any]:
+    """How records are read, so that a column says whose they are, and the model does not take it."""
+    return {} if users is None or isinstance(side, Records) else {"groups": users, "drop": users}
+
+
+def _without_users(records: Records, users: str | None) -> tuple[Records, np.ndarray | None]:
+    """The records without the column that says whose they are, and that column."""
+    if users is None:
+        return records, None
+    if users not in records.groups:
+        found = ", ".join(f"`{name}`" for name in records.groups) or "none"
+        raise InputError(f"`users` names the group `{users}`, found {found}. Load the records with groups='{users}'.")
+    return replace(records, groups={k: v for k, v in records.groups.items() if k != users}), records.groups[users]
 
 
 def _equal(a: records_room.Scanned, b: records_room.Scanned) -> list[tuple[str, str]]:

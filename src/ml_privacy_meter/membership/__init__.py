@@ -11,6 +11,7 @@ from ml_privacy_meter.membership.lira import lira
 from ml_privacy_meter.membership.marks import needs_base, needs_known, needs_population, sees_parameters
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
+from ml_privacy_meter.membership.rank_histogram import rank_histogram
 from ml_privacy_meter.membership.ranges import range_membership
 from ml_privacy_meter.membership.rmia import rmia
 from ml_privacy_meter.membership.shadow import shadow
@@ -20,6 +21,7 @@ from ml_privacy_meter.membership.texts import base_difference, base_ratio, lower
 from ml_privacy_meter.membership.threshold import gap, threshold
 from ml_privacy_meter.membership.updates import update_cosine, update_dot
 from ml_privacy_meter.membership.usage import Usage, dataset_usage
+from ml_privacy_meter.membership.users import Shadow, UserView, mean_by_user
 from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, learns, rehearsed_by
 from ml_privacy_meter.membership.watching import Update, watches
 from ml_privacy_meter.membership.whitebox import whitebox, whitebox_by_references
@@ -27,8 +29,10 @@ from ml_privacy_meter.membership.whitebox import whitebox, whitebox_by_reference
 __all__ = [
     "Attack",
     "MembershipGame",
+    "Shadow",
     "Update",
     "Usage",
+    "UserView",
     "View",
     "access",
     "as_rehearsed",
@@ -46,6 +50,7 @@ __all__ = [
     "learns",
     "lira",
     "lowercase",
+    "mean_by_user",
     "needs_base",
     "needs_known",
     "needs_population",
@@ -53,6 +58,7 @@ __all__ = [
     "percentile",
     "quantile",
     "range_membership",
+    "rank_histogram",
     "recall",
     "rehearsals",
     "rehearsed_by",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -15,8 +16,15 @@ from ml_privacy_meter.types import Scores, fold_of, marked
 
 @dataclass(frozen=True)
 class MembershipGame:
+    """The challenger.
+
+    Args:
+        user: of each record, whose it is: those of one user play in one fold. None: each is alone.
+    """
+
     view: View
     member: Bool[Tensor, " records"]
+    user: np.ndarray | None = None
 
     def play(self, attack: Attack, *, folds: int | None = None) -> Scores:
         """Hands the view, and only the view, to the attack; sets the truth beside its scores.
@@ -30,11 +38,17 @@ class MembershipGame:
         if not knows and (view.population is not None or not marked(attack, "needs_population")):
             return Scores(_one_each(attack(view), view), self.member)
         folds = folds or (2 if knows else 5)
-        fold, score = torch.from_numpy(fold_of(self.member, folds)), torch.empty(len(self.member), dtype=torch.float64)
+        fold, score = self._folds(folds), torch.empty(len(self.member), dtype=torch.float64)
         for k in range(folds):
             part = self._fold(fold == k, knows)
             score[fold == k] = _one_each(attack(part), part)
         return Scores(score, self.member)
+
+    def _folds(self, folds: int) -> Int[Tensor, " records"]:
+        if self.user is None:
+            return torch.from_numpy(fold_of(self.member, folds))
+        _, first, of = np.unique(self.user, return_index=True, return_inverse=True)
+        return torch.from_numpy(fold_of(self.member[torch.from_numpy(first)], folds)[of])
 
     def _fold(self, here: Bool[Tensor, " records"], knows: bool = False) -> View:
         view, others = self.view, ~here if knows else ~here & ~self.member

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ml_privacy_meter.by_user import ByUser
 from ml_privacy_meter.findings import (
     Added,
     ByRound,
@@ -47,6 +48,7 @@ def document(
     gradient_norms: GradientNorms | None = None,
     guarantee: Claim | None = None,
     by_round: ByRound | None = None,
+    by_user: ByUser | None = None,
 ) -> Document:
     """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
     plain = _plain(about)
@@ -63,6 +65,7 @@ def document(
         "gradient_norms": None if gradient_norms is None else _plain(asdict(gradient_norms)),
         "guarantee": None if guarantee is None else _plain(asdict(guarantee)),
         "by_round": None if by_round is None else _by_round(by_round),
+        "by_user": None if by_user is None else _by_user(by_user),
         **{key: plain.get(key) or {} for key in ASIDE},
     }
 
@@ -154,6 +157,22 @@ def _by_round(found: ByRound) -> Document:
         for one in found.moments
     ]
     return {key: getattr(found, key) for key in ("unit", "viewer", "quality", "seen", "updates")} | {"moments": moments}
+
+
+def _by_user(found: ByUser) -> Document:
+    """Every figure as it stands elsewhere; all else as it is."""
+    return {
+        **{key: getattr(found, key) for key in ("column", "held_out", "inside", "outside", "left_out", "note")},
+        "findings": [
+            {"attack": one.attack, "says": one.says, "failed": one.failed}
+            | {"rows": [vars(row) | {"risks": list(map(_risk, row.risks)), "same": _risk(row.same)} for row in one.rows]}
+            | {"shares": [vars(part) | {"auc": _risk(part.auc)} for part in one.shares]}
+            for one in found.findings
+        ],
+        "blind": [{"known": known, "auc": _risk(risk)} for known, risk in found.blind],
+        "exposed_by": dict(zip(("attack", "known"), found.exposed_by, strict=True)),
+        "exposed": [_plain(asdict(one)) for one in found.exposed],
+    }
 
 
 def _risk(risk: Risk, *, chosen: bool = False) -> Document:

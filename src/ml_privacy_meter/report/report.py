@@ -10,6 +10,7 @@ import pandas as pd
 from rich.table import Table
 
 from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.by_user import ByUser
 from ml_privacy_meter.findings import Added, ByRound, Calibration, Check, Claim, Finding, GradientNorms, Risk
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.blanks import check_answers
@@ -43,6 +44,7 @@ class Report:
         gradient_norms: of members and of non-members, where an attack has read them.
         guarantee: what is claimed for the training, where something is.
         by_round: how the risk went while the model was trained, where somebody watched.
+        by_user: who contributed to the training, user by user, where a column says whose a record is.
 
     Raises:
         InputError: a column of the records is missing, or an attack's scores are not those of the records.
@@ -58,6 +60,7 @@ class Report:
     gradient_norms: GradientNorms | None = None
     guarantee: Claim | None = None
     by_round: ByRound | None = None
+    by_user: ByUser | None = None
 
     def __post_init__(self) -> None:
         for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
@@ -153,6 +156,7 @@ class Report:
             self.gradient_norms,
             self.guarantee,
             self.by_round,
+            self.by_user,
         )
 
     def __repr__(self) -> str:
