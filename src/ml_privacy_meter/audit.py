@@ -229,7 +229,7 @@ def _groups(case: Case) -> dict[str, np.ndarray]:
     if y.dtype == torch.int64 and not are_texts(y):
         names = case.target.classes
         groups["class"] = np.array(names, dtype=str)[y.numpy()] if names else y.numpy()
-    return groups | dict(case.everyone.groups)
+    return groups | dict(columns)
 
 
 def _about(case: Case, game: MembershipGame, reader: Reader, **settings: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ml_privacy_meter import signals
@@ -78,7 +78,15 @@ def by_user(
     left = int((held.inside & (held.count == 0)).sum())
     kinds = (int(side.sum()) for side in (held.inside, ~held.inside))
     report = ByUser(
-        case.users, held.held_out, *kinds, left, tuple(f for f, _ in found), tuple(blind.items()), exposed, by, held.note
+        case.users,
+        held.held_out,
+        *kinds,
+        left,
+        tuple(f for f, _ in found),
+        tuple(blind.items()),
+        exposed,
+        by,
+        held.note,
     )
     return report, (check,)
 
@@ -102,12 +110,7 @@ def _resolvable(held: Trials) -> list[int]:
 
 
 def _of_records(
-    finding: Finding,
-    attack: Attack,
-    game: MembershipGame,
-    held: Trials,
-    numbers: Sequence[int],
-    figures: _Figures,
+    finding: Finding, attack: Attack, game: MembershipGame, held: Trials, numbers: Sequence[int], figures: _Figures
 ) -> tuple[UserFinding, ByKnown]:
     """An attack on records, whose scores are averaged for each user."""
     try:

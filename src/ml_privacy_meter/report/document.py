@@ -165,7 +165,11 @@ def _by_user(found: ByUser) -> Document:
         **{key: getattr(found, key) for key in ("column", "held_out", "inside", "outside", "left_out", "note")},
         "findings": [
             {"attack": one.attack, "says": one.says, "failed": one.failed}
-            | {"rows": [vars(row) | {"risks": list(map(_risk, row.risks)), "same": _risk(row.same)} for row in one.rows]}
+            | {
+                "rows": [
+                    vars(row) | {"risks": list(map(_risk, row.risks)), "same": _risk(row.same)} for row in one.rows
+                ]
+            }
             | {"shares": [vars(part) | {"auc": _risk(part.auc)} for part in one.shares]}
             for one in found.findings
         ],
