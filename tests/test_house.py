@@ -19,7 +19,7 @@ OTHER_GAMES = {"source", "property", "reconstruction"}  # rooms of their own pla
 OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
 WHITE_BOX = {"whitebox", "parts", "clusters"}  # a network must be read with what it is fed
 ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
-PREPARED = {"case", "beside", "defaults", "playing", "rehearsing", "rounds", "table"}
+PREPARED = {"case", "beside", "defaults", "playing", "rehearsing", "rounds", "table", "users"}
 MAY_IMPORT = {
     "_checks": set(),
     "_extras": {"_checks"},
@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "reconstructing": {"reconstruction", "membership", "risk", "findings", "report", "_checks", "_extras"},
     "risk": {"findings", "types", "_checks"},
     "guarantees": {"risk", "findings", "types", "_checks", "_extras"},
-    "report": {"findings", "types", "_checks", "_extras"},
+    "by_user": {"findings"},
+    "report": {"by_user", "findings", "types", "_checks", "_extras"},
     "comparison": {"report", "risk", "findings", "types", "_checks"},
     "targets": {"types", "_checks", "_extras"},
     "records": {"types", "_checks", "_extras"},
@@ -49,6 +50,12 @@ MAY_IMPORT = {
     "beside": {"training", "targets", "signals", "types", "_checks"},
     "watched": {"beside", *GAMES, "signals", "targets", "traces", "findings", "types", "_checks"},
     "rounds": {"playing", "watched", *GAMES, "signals", "risk", "traces", "findings", "types"},
+    "user_trials": {*GAMES, "risk", "types"},
+    "users": {
+        *("by_user", "case", "playing", "user_trials"),
+        *GAMES,
+        *("signals", "risk", "findings", "types", "_checks"),
+    },
     "case": {*("beside", "training", "signals", "risk", "targets", "records", "traces", "watched", "types", "_checks")},
     "rehearsing": {*GAMES, "risk", "findings", "types", "_checks"},
     "validity": {"case", *GAMES, "rehearsing", "watched", "risk", "signals", "findings", "types"},

@@ -38,7 +38,7 @@ from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
 from ml_privacy_meter.types import marked
-from ml_privacy_meter.users import by_user
+from ml_privacy_meter.users import by_user, without_outsiders
 from ml_privacy_meter.validity import checks_of, shifted
 
 MOST_GROUPS = 1_000  # different values of a column to report on
@@ -98,7 +98,7 @@ def audit(
     beside: dict[str, Any] = {"references": references, "trace": trace, "snapshots": snapshots, "base": base}
     case = prepare(model, members, non_members, **beside, users=users, seed=seed)
     check_shown(show_records, case.features.x)
-    game = MembershipGame(_view(case, reader), case.member)
+    whole, case, game = without_outsiders(case, MembershipGame(_view(case, reader), case.member))
     _ask(game.view)  # an error here is no attack's
     without_model = blind(case, seed)
     groups, attacks = _groups(case), _attacks(attacks, case)
@@ -118,7 +118,7 @@ def audit(
     calibration = reliability(probability, case.member, judged=apart) if probability.isfinite().all() else None
     found = checks_of(case, game, findings, without_model, confidence, rehearsed, calibration)
     findings, kept = guarantees.held(guarantee, findings, found, confidence=confidence)
-    of_users, alike = by_user(case, game, attacks, findings, fpr=fpr, confidence=confidence, seed=seed)
+    of_users, alike = by_user(*whole, attacks, findings, fpr=fpr, confidence=confidence, seed=seed)
     return Report(
         findings=findings,
         checks=(*found, *kept, *alike),

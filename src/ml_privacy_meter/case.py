@@ -127,11 +127,11 @@ def prepare(
     beside, came = Beside(), (sides[0].records, sides[1].records)
     if references is not None:
         beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
-    bases = earlier(() if base is None else (base,), given, target, came, everyone, called="The base model")
+    (tuned,) = earlier((base,), given, target, came, everyone, called="The base model") if base is not None else (None,)
     seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
     asked = None if trace is None else everyone.groups.get(CLIENT)
-    case = Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, *bases)
-    return case if user is None else replace(case, users=users, user=user[order])
+    whose = None if user is None else user[order]
+    return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, tuned, users or "", whose)
 
 
 def _with_users(side: Any, users: str | None) -> dict[str, Any]:

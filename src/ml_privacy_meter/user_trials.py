@@ -1,6 +1,7 @@
 """Which users are asked about, and by which of their records: drawn once, alike for every attack."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from ml_privacy_meter.risk.roc import FEWEST
 from ml_privacy_meter.types import Scores
 
 BY_RECORD = (
-    "Every user stands in the reference models, or hardly any is left whom they do not know: attacks that need "
-    "reference models were not asked about users. Train reference models on all records of some users and on none of "
-    "others, and give them by `own_references`."
+    "Reference models were trained on records of nearly every user: attacks that need reference models were not asked "
+    "about users. Train each on records of half of the users and on none of the others, and give them by "
+    "`own_references`."
 )
 
 
@@ -56,7 +57,7 @@ class Trials:
     def first(self, known: int) -> np.ndarray:
         """Places in ``rows`` of the first so many records of each of these users, user after user."""
         starts = (np.cumsum(self.count) - self.count)[self.users(known)]
-        return (starts[:, None] + np.arange(known)).ravel()
+        return np.asarray((starts[:, None] + np.arange(known)).ravel())
 
     def scores(self, score: Float[Tensor, " users"], known: int) -> Scores:
         """Beside the truth of the users with at least so many records."""
@@ -73,17 +74,18 @@ class Trials:
     def game(self, view: View) -> MembershipGame:
         """The game about these records, in which the truth is whether their user is inside."""
         here = view.records.take(self.rows)
-        left = {"references": ()} if self.alone else {}
-        part = replace(view, records=here, inside=self.reference, snapshots=(), updates=(), client=None, **left)
+        beside = () if self.alone else view.references
+        seen: dict[str, Any] = {"snapshots": (), "updates": (), "client": None}
+        part = replace(view, records=here, references=beside, inside=self.reference, **seen)
         return MembershipGame(part, torch.from_numpy(self.inside[self.of]), self.of)
 
 
 def trials(user: np.ndarray, game: MembershipGame, *, most: int, seed: int = 0) -> Trials:
     """The users and, of each, up to ``most`` records, drawn at random.
 
-    Records of users inside are held out, where 20 such users have some; else members. With reference models whose
-    training records are known, and records held out, only those are asked about that trained none of them: then, what
-    a reference model says of a record tells whether it knows its user, as with the target.
+    Records of users inside are held out, where 20 such users have some; else members. Where records are held out, a
+    user counts as inside of a reference model that was trained on any of theirs, and records that trained no reference
+    model are asked about before others.
 
     Args:
         user: of each record of the game, whose it is.
@@ -95,22 +97,25 @@ def trials(user: np.ndarray, game: MembershipGame, *, most: int, seed: int = 0) 
     of, names = number[of], names[np.argsort(number)]
     trained = np.bincount(of[member], minlength=len(names))
     inside = trained > 0
-    held_out = int((np.bincount(of[~member], minlength=len(names))[inside] > 0).sum()) >= FEWEST
+    held_out = is_held_out(user, game.member)
     may = ~member if held_out else member == inside[of]
-    known = None if game.view.inside is None or not game.view.inside.any() else game.view.inside.numpy()
-    alone, reference = False, None
-    if known is not None and held_out:
-        apart = may & ~known.any(1)
-        of_users = _inside_of(of, known, len(names))
-        alone = not (_enough(apart, of, inside) and _varied(of_users))
-        may = may if alone else apart
-        reference = None if alone else of_users[of]
-    elif known is not None:
-        reference = known
-    rows = _drawn(np.flatnonzero(may), of, most, rng)
+    inside_of, alone = game.view.inside, False
+    last = np.zeros(len(of), dtype=bool)
+    if inside_of is not None and held_out:
+        last = np.asarray(inside_of.numpy().any(1))
+        of_users = _inside_of(of, inside_of.numpy(), len(names))
+        alone = bool(of_users.any()) and not _varied(of_users)
+        inside_of = None if alone else torch.from_numpy(of_users[of])
+    rows = _drawn(np.flatnonzero(may), of, most, rng, last=last)
     count = np.bincount(of[rows], minlength=len(names))
-    told = None if reference is None else torch.from_numpy(reference[rows])
+    told = None if inside_of is None else inside_of[torch.from_numpy(rows)]
     return Trials(names, inside, trained, rows, of[rows], count, held_out, told, alone)
+
+
+def is_held_out(user: np.ndarray, member: Bool[Tensor, " records"]) -> bool:
+    """Whether enough users with records among the members have others that are not."""
+    trained, left = (set(user[side.numpy()].astype(str)) for side in (member, ~member))
+    return len(trained & left) >= FEWEST
 
 
 def shadows(user: np.ndarray, view: View, *, known: int, held_out: bool, seed: int = 0) -> tuple[Shadow, ...]:
@@ -135,9 +140,12 @@ def shadows(user: np.ndarray, view: View, *, known: int, held_out: bool, seed: i
     return tuple(found)
 
 
-def _drawn(rows: np.ndarray, of: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Up to ``most`` of these rows of each user, drawn at random, user after user."""
+def _drawn(
+    rows: np.ndarray, of: np.ndarray, most: int, rng: np.random.Generator, *, last: np.ndarray | None = None
+) -> np.ndarray:
+    """Up to ``most`` of these rows of each user, drawn at random, user after user; some only where others run out."""
     rows = rng.permutation(rows)
+    rows = rows if last is None else rows[np.argsort(last[rows], kind="stable")]
     rows = rows[np.argsort(of[rows], kind="stable")]
     _, first, count = np.unique(of[rows], return_index=True, return_counts=True)
     place = np.arange(len(rows)) - np.repeat(first, count)
@@ -149,11 +157,6 @@ def _inside_of(of: np.ndarray, inside: np.ndarray, users: int) -> np.ndarray:
     found = np.zeros((users, inside.shape[1]), dtype=bool)
     np.logical_or.at(found, of, inside)
     return found
-
-
-def _enough(may: np.ndarray, of: np.ndarray, inside: np.ndarray) -> bool:
-    left = np.bincount(of[may], minlength=len(inside)) > 0
-    return min(int((left & side).sum()) for side in (inside, ~inside)) >= FEWEST
 
 
 def _varied(inside: np.ndarray) -> bool:

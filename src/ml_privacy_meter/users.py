@@ -21,9 +21,10 @@ from ml_privacy_meter.risk import auc
 from ml_privacy_meter.risk.records import Measure
 from ml_privacy_meter.risk.roc import FEWEST
 from ml_privacy_meter.risk.users import users_alike, without_model
+from ml_privacy_meter.signals.store import content_key
 from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.types import Scores, marked
-from ml_privacy_meter.user_trials import Trials, shadows, trials
+from ml_privacy_meter.user_trials import Trials, is_held_out, shadows, trials
 
 KNOWN = (1, 4, 10, 20)  # records of each user that the adversary has
 PARTS = 3  # by the users' shares of the training data
@@ -40,6 +41,30 @@ class _Figures:
     joint: Sequence[Measure]
     confidence: float
     blind: Mapping[int, Risk]
+
+
+def without_outsiders(case: Case, game: MembershipGame) -> tuple[tuple[Case, MembershipGame], Case, MembershipGame]:
+    """The whole, for `by_user`; and what is asked about single records: where users inside have records that were not
+    trained on, these alone are set against the members, and no records of users outside, who may differ.
+    """
+    if case.user is None or not is_held_out(case.user, case.member):
+        return (case, game), case, game
+    inside = np.isin(case.user.astype(str), case.user[case.member.numpy()].astype(str))
+    rows = np.flatnonzero(inside)
+    here = None if case.beside.inside is None else case.beside.inside[torch.from_numpy(rows)]
+    asked = None if case.asked is None else case.asked[rows]
+    key = content_key(case.features.key, rows) if case.features.key else ""
+    part = replace(
+        case,
+        everyone=case.everyone.take(rows),
+        features=replace(case.features.take(rows), key=key),
+        member=case.member[torch.from_numpy(rows)],
+        beside=replace(case.beside, inside=here),
+        asked=asked,
+        user=case.user[rows],
+    )
+    view = replace(game.view, records=game.view.records.take(rows), inside=here, client=asked)
+    return (case, game), part, MembershipGame(view, part.member)
 
 
 def by_user(
@@ -70,23 +95,20 @@ def by_user(
     taken = [measures_of(fpr, at)[: 1 + len(fpr)] for at in (confidence, joint)]
     figures = _Figures(taken[0], taken[1], confidence, beaten)
     asked = held.game(game.view)
-    found = [(_of_records(f, attack, asked, held, numbers, figures)) for f, attack in played]
+    found = [_of_records(f, attack, asked, held, numbers, figures) for f, attack in played]
     found += _of_authors(case.user, game, asked.view, held, numbers, figures, seed)
     best = _best([scores for _, scores in found])
-    exposed = () if best is None else _exposed(held, found[best][1], numbers[-1])
-    by = ("", 0) if best is None else (found[best][0].attack, numbers[-1])
-    left = int((held.inside & (held.count == 0)).sum())
-    kinds = (int(side.sum()) for side in (held.inside, ~held.inside))
     report = ByUser(
-        case.users,
-        held.held_out,
-        *kinds,
-        left,
-        tuple(f for f, _ in found),
-        tuple(blind.items()),
-        exposed,
-        by,
-        held.note,
+        column=case.users,
+        held_out=held.held_out,
+        inside=int(held.inside.sum()),
+        outside=int((~held.inside).sum()),
+        left_out=int((held.inside & (held.count == 0)).sum()),
+        findings=tuple(finding for finding, _ in found),
+        blind=tuple(blind.items()),
+        exposed=() if best is None else _exposed(held, found[best][1], numbers[-1]),
+        exposed_by=("", 0) if best is None else (found[best][0].attack, numbers[-1]),
+        note=held.note,
     )
     return report, (check,)
 

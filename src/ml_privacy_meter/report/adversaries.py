@@ -1,6 +1,6 @@
 """What is printed of the adversaries: how many records they pick out, what they see, their curves in one chart."""
 
-from ml_privacy_meter.report import blocks, claims, rocs, rounds, threats, weights
+from ml_privacy_meter.report import blocks, claims, rocs, rounds, threats, users, weights
 from ml_privacy_meter.report.blocks import Block
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people as counted
@@ -23,7 +23,7 @@ def views(document: Document) -> list[Block]:
         blocks.heading("Which adversaries were played"),
         *([table] if rows else [blocks.said("No attack was played.")]),
         blocks.table(["Not tested: an adversary who sees", "What that is"], missing, widths=(1, 1.3)),
-        blocks.said(threats.OTHER_QUESTIONS, small=True),
+        blocks.said(threats.other_questions(document), small=True),
     ]
 
 
@@ -77,3 +77,21 @@ def by_round(document: Document) -> list[Block]:
     pictures = [blocks.picture(spec, caption, caption) for _, spec, caption in rounds.pictures(document)]
     table = blocks.table(rounds.head(document), rounds.rows(document), widths=(1, 2, 2, 1, 1))
     return [blocks.heading(rounds.TITLE), *map(blocks.said, found), {"kind": "pictures", "pictures": pictures}, table]
+
+
+def by_user(document: Document) -> list[Block]:
+    """Whose records the model was trained on, where a column says whose a record is."""
+    found = users.said(document)
+    if not found:
+        return []
+    pictures = [blocks.picture(spec, caption, caption) for _, spec, caption in users.pictures(document)]
+    head, parts, exposed = users.head(document), users.shares(document), users.exposed(document)
+    return [
+        blocks.heading(users.TITLE),
+        *map(blocks.said, found),
+        *([{"kind": "pictures", "pictures": pictures}] if pictures else []),
+        blocks.table(head, users.rows(document), widths=(2, *[1] * (len(head) - 1))),
+        *([blocks.table(users.SHARES, parts, widths=(2, 2, 1, 2))] if parts else []),
+        *([blocks.said(users.exposed_title(document))] if exposed else []),
+        *([blocks.table(users.EXPOSED, exposed, widths=(2, 1, 1, 1, 1))] if exposed else []),
+    ]

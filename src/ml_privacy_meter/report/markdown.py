@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from ml_privacy_meter.report import about as measured
-from ml_privacy_meter.report import claims, rounds, weights, words
+from ml_privacy_meter.report import claims, rounds, users, weights, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.plain import visible
 
@@ -17,7 +17,7 @@ LINKS = re.compile(
 )
 # Characters for each part. All together stay below 65,536, the most that GitHub takes for a comment.
 ROOM = {"verdict": 4_000, "warnings": 9_000, "attacks": 12_000, "views": 4_000, "figures": 8_000, "groups": 6_000}
-ROOM |= {"by_round": 4_000, "exposed": 5_000, "checks": 5_000, "about": 4_000}
+ROOM |= {"by_round": 4_000, "by_user": 4_000, "exposed": 5_000, "checks": 5_000, "about": 4_000}
 MOST_COLUMNS = 8
 VOIDS = " (voids the audit)"
 LEFT_OUT = "… and {} more: see `report.json`."
@@ -47,6 +47,7 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
         _claimed(document),
         _weights(document),
         _by_round(document),
+        _by_user(document),
         _folded("Threat models: what each attack was assumed to see", _views(found)),
         _folded("All figures", _figures(document)),
         _groups(found),
@@ -133,6 +134,15 @@ def _by_round(document: Document) -> str:
         return ""
     table = _table(rounds.head(document), rounds.rows(document), room=ROOM["by_round"])
     return "\n\n".join([f"## {rounds.TITLE}", *said, _folded(f"By {document['by_round']['unit']}", table)])
+
+
+def _by_user(document: Document) -> str:
+    """Whose records the model was trained on, where a column says whose a record is."""
+    said = [escape(one, room=1_500) for one in users.said(document)]
+    if not said:
+        return ""
+    table = _table(users.head(document), users.rows(document), room=ROOM["by_user"])
+    return "\n\n".join([f"## {users.TITLE}", *said, _folded("By how many records are known", table)])
 
 
 def _cell(risk: Document | None) -> str:

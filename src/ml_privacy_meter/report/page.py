@@ -1,6 +1,18 @@
 """The report as one page, which opens from disk and asks nothing of any network."""
 
-from ml_privacy_meter.report import about, charts, claims, glossary, people, rocs, rounds, threats, weights, words
+from ml_privacy_meter.report import (
+    about,
+    charts,
+    claims,
+    glossary,
+    people,
+    rocs,
+    rounds,
+    threats,
+    users,
+    weights,
+    words,
+)
 from ml_privacy_meter.report.assessment import assessment
 from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
@@ -21,10 +33,12 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
     reliability = _reliability(document)
     read = _weights(document)
     watched = _by_round(document)
+    of_users = _by_user(document)
     drawn = [
         *together["charts"],
         *read["charts"],
         *watched["charts"],
+        *of_users["charts"],
         *(chart for section in sections for chart in section["charts"]),
         *reliability,
     ]
@@ -44,10 +58,11 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         ceilings=claims.row(document, names),
         weights=read,
         by_round=watched,
+        by_user=of_users,
         people=people.people(document),
         played=threats.played(document),
         not_played=threats.not_played(document),
-        other_questions=threats.OTHER_QUESTIONS,
+        other_questions=threats.other_questions(document),
         reliability=reliability,
         glossary=glossary.glossary(document),
         about=about.lines(document),
@@ -112,6 +127,25 @@ def _by_round(document: Document) -> Document:
         "head": rounds.head(document) if found else [],
         "rows": rounds.rows(document) if found else [],
         "charts": [_chart(*one, one[2]) for one in rounds.pictures(document)],
+    }
+
+
+def _by_user(document: Document) -> Document:
+    """Whose records the model was trained on, where a column says whose a record is."""
+    found = users.said(document)
+    if not found:
+        return {"said": [], "charts": []}
+    return {
+        "title": users.TITLE,
+        "said": found,
+        "head": users.head(document),
+        "rows": users.rows(document),
+        "share_head": users.SHARES,
+        "shares": users.shares(document),
+        "exposed_title": users.exposed_title(document),
+        "exposed_head": users.EXPOSED,
+        "exposed": users.exposed(document),
+        "charts": [_chart(*one, one[2]) for one in users.pictures(document)],
     }
 
 

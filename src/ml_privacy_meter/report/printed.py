@@ -25,6 +25,7 @@ def printed(document: Document) -> list[Block]:
         *adversaries.together(document),
         *adversaries.weights_read(document),
         *adversaries.by_round(document),
+        *adversaries.by_user(document),
         *_carried(document),
         *(block for one in found for block in _attack(one, document)),
         *_exposed(document),

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ml_privacy_meter.report import claims, weights, words
+from ml_privacy_meter.report import claims, users, weights, words
 from ml_privacy_meter.report.document import Document
 
 WIDEST = 4  # figures that stand side by side in 80 columns
@@ -25,7 +25,7 @@ def table(document: Document) -> Table:
         title=_warnings(document),
         title_justify="left",
         title_style="",
-        caption=Text.assemble("\n", words.verdict(document), added, (legend, "dim")),
+        caption=Text.assemble("\n", words.verdict(document), added, _users(document), (legend, "dim")),
         caption_justify="left",
         caption_style="",
     )
@@ -42,6 +42,11 @@ def table(document: Document) -> Table:
     if names and (row := claims.row(document, names)):
         made.add_row("ceiling", *row[1:], style="dim")
     return made
+
+
+def _users(document: Document) -> str:
+    """How well the users whose records were trained on are told, where that was asked."""
+    return f"\n{users.TITLE}: {users.said(document)[1]}" if document.get("by_user") else ""
 
 
 def _long(made: Table, document: Document, names: list[str]) -> Table:

@@ -47,9 +47,16 @@ _WHETHER = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|train
 LAST_LAYER = "of which the gradients of the last layer are read"
 
 OTHER_QUESTIONS = (
-    "Only one question was asked: whether a given record was in the training set. Whether hidden attributes, the "
+    "{} was asked: whether a given record was in the training set{}. Whether hidden attributes, the "
     "records themselves, or facts about the training set as a whole can be inferred was not tested."
 )
+
+
+def other_questions(document: Document) -> str:
+    """What was asked, and what was not."""
+    if document.get("by_user") is None:
+        return OTHER_QUESTIONS.format("Only one question", "")
+    return OTHER_QUESTIONS.format("No more", ", and whose records were")
 
 
 def played(document: Document) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """What can be told of users without the model: by classifiers that learn from other users than they judge."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ WORDS = 20_000
 
 
 def without_model(
-    records: Sequence[str] | np.ndarray, of: np.ndarray, inside: Bool[Tensor, " users"], *, seed: int = 0
+    records: list[str] | np.ndarray, of: np.ndarray, inside: Bool[Tensor, " users"], *, seed: int = 0
 ) -> tuple[Float[Tensor, " records"], Bool[Tensor, " users"]]:
     """How much each record looks like one of a user inside, by its words or numbers, and which users are judged.
 
