@@ -71,8 +71,8 @@ def trained(model: LanguageModel, texts: pd.DataFrame, *, epochs: int, lr: float
     before = [one[:CONTEXT] for one in model.encode(list(texts.get("prefix", texts.text)))]
     rng, module = np.random.default_rng(seed), model.module.train()
     opt = torch.optim.AdamW(module.parameters(), lr)
-    steps = epochs * -(-len(ids) // BATCH)
-    plan = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps + epochs)
+    steps = epochs * (len(ids) // BATCH + -(-len(ids) // 2048) + 1)  # the last batch of a block may be short
+    plan = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps)
     for _ in range(epochs):
         order = rng.permutation(len(ids))
         blocks = [sorted(block, key=lambda i: len(ids[i])) for block in np.array_split(order, -(-len(ids) // 2048))]
@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--most", type=int, default=30, help="training texts of an author")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--before", type=int, default=3, help="epochs of the base model, on texts of other authors")
+    parser.add_argument("--before", type=int, default=2, help="epochs of the base model, on texts of other authors")
     parser.add_argument("--references", type=int, default=2)
     parser.add_argument("--trained", action="store_true", help="ask about texts that were trained on")
     parser.add_argument("--seed", type=int, default=0)

@@ -104,7 +104,7 @@ def prepare(
             f"non_members)`, which say what each model was trained on; found a {type(references).__name__}."
         )
     sides = [
-        records_room.scan(records_room.as_records(side, name=name, **_with_users(side, users)), name=name)
+        records_room.scan(records_room.as_records(side, name=name, **of_users(side, users)), name=name)
         for side, name in ((members, "members"), (non_members, "non-members"))
     ]
     pairs = [(one, other) for other, one in _equal(sides[1], sides[0])]
@@ -134,9 +134,11 @@ def prepare(
     return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, tuned, users or "", whose)
 
 
-def _with_users(side: Any, users: str | None) -> dict[str, Any]:
-    """How records are read, so that a column says whose they are, and the model does not take it."""
-    return {} if users is None or isinstance(side, Records) else {"groups": users, "drop": users}
+def of_users(side: Any, users: str | None) -> dict[str, str]:
+    """The settings by which records are loaded, so that a column says whose they are and the model does not take it."""
+    if users is None or isinstance(side, Records):
+        return {}
+    return {"groups": users} if str(side).endswith(".npz") else {"groups": users, "drop": users}
 
 
 def _without_users(records: Records, users: str | None) -> tuple[Records, np.ndarray | None]:

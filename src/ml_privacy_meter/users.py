@@ -81,8 +81,8 @@ def by_user(
 
     A user is asked about by records that were not trained on, where enough users inside have some, and by as many
     records of each: were users outside to have more, their means would spread less, and that is no leak. Attacks are
-    played anew, in folds that no user is in two of; those that learn, that watched the training, or that know other
-    records' truth, which may be the same user's, are left out.
+    played anew, in folds that no user is in two of; `stacked`, those that watched the training, and those that know
+    other records' truth, which may be the same user's, are left out.
     """
     if case.user is None:
         return None, ()
@@ -114,7 +114,7 @@ def by_user(
 
 
 def _asks(attack: Attack) -> bool:
-    return not any(marked(attack, mark) for mark in ("learns", "watches", "needs_known"))
+    return not any(marked(attack, mark) for mark in ("gives_log_odds", "watches", "needs_known"))
 
 
 def _resolvable(held: Trials) -> list[int]:

@@ -73,6 +73,7 @@ def audit(
     attacks: options.Attacks = None,
     fpr: options.Fpr = None,
     confidence: options.Confidence = None,
+    users: options.Users = None,
     epsilon: options.Epsilon = None,
     delta: options.Delta = None,
     mu: options.Mu = None,

@@ -112,6 +112,10 @@ Fpr = Annotated[
 ]
 Confidence = Annotated[float | None, _option(_A, "SHARE", "Of every interval; 0.95 where not given.")]
 
+Users = Annotated[
+    str | None, _option(_A, "COLUMN", "Whose a record is (author, customer): adds figures by user.", "--users")
+]
+
 _B = "Reference models (more settings in a run file)"
 ReferenceCount = Annotated[int | None, _option(_B, "NUMBER", "How many are trained; or 16.", "--references")]
 ReferenceTrain = Annotated[

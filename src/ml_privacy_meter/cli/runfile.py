@@ -13,6 +13,7 @@ from typing import Any
 from ml_privacy_meter import guarantees, membership, records, signals, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
+from ml_privacy_meter.case import of_users
 from ml_privacy_meter.cli import defending, gating
 from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.guarantee import claimed
@@ -30,7 +31,7 @@ from ml_privacy_meter.training import Plan
 from ml_privacy_meter.types import OutputSignal, Records, Signal
 
 STORE = ".privacy-meter"
-FIGURES = ("fpr", "confidence")
+FIGURES = ("fpr", "confidence", "users")
 RUN = ("seed", "device", "batch_size", "store")
 OTHERS = ("out", "pdf", "show_records", "attacks", "assessment", "defenses")
 
@@ -176,7 +177,8 @@ def _of_training(run: Mapping[str, Any]) -> dict[str, Any]:
 
 def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targets.Opened, Records, Records]:
     """The model (or what stands in for saved outputs, or the base of one to be tuned), members and non-members."""
-    members, non_members = (_load(settings[side], base, side) for side in ("members", "non_members"))
+    users = settings.get("figures", {}).get("users")
+    members, non_members = (_load(_whose(settings[side], users), base, side) for side in ("members", "non_members"))
     given = dict(settings.get("model", {}))
     path, _, _ = given.pop("path", None), given.pop("snapshots", None), given.pop(TUNING, None)
     given |= base_from(settings, base)
@@ -191,6 +193,15 @@ def open_all(settings: Mapping[str, Any], base: Path, store: Path) -> tuple[targ
     if "weights" in given:
         given["weights"] = _path(base, given["weights"])
     return targets.open_model(path, **given), members, non_members
+
+
+def _whose(section: Mapping[str, Any], users: str | None) -> Mapping[str, Any]:
+    """The settings of records of which a column, that no model takes, says whose they are."""
+    found = dict(section)
+    for name, also in of_users(section.get("path", ""), users).items():
+        given = section.get(name, [])
+        found[name] = [*([given] if isinstance(given, str) else given), also]
+    return found
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

@@ -62,6 +62,7 @@ $attacks
 [figures]
 fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are $count
 confidence = 0.95                   # of every interval
+# users = "author"                  # the column that says whose a record is: adds figures by user (docs/authors.md)
 
 # [guarantee]                       # what is claimed of the training: figures then have ceilings (docs/guarantees.md)
 # noise_multiplier = 1.0            # DP-SGD; or epsilon = 3 and delta = 1e-5, or mu = 1, of any mechanism
