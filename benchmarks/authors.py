@@ -130,7 +130,9 @@ def talks(data: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return texts[many], texts[~many]
 
 
-def world(name: str, data: Path, *, most: int, trained_on: bool, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def world(
+    name: str, data: Path, *, most: int, authors: int, trained_on: bool, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Texts of the authors asked about, with ``inside`` and ``held``, and texts of others."""
     texts, others = {"shakespeare": shakespeare, "talks": talks}[name](data)
     rng = np.random.default_rng(seed)
@@ -138,7 +140,9 @@ def world(name: str, data: Path, *, most: int, trained_on: bool, seed: int) -> t
     place = texts.groupby("author").cumcount()
     asked = 0 if trained_on else ASKED[name]
     texts = texts.assign(held=place < asked)[place < asked + most].reset_index(drop=True)
-    names = texts.author.unique()
+    names = texts.author.unique()[:authors]
+    chosen = texts.author.isin(names)
+    texts, others = texts[chosen].reset_index(drop=True), pd.concat([others, texts[~chosen]])
     inside = dict(zip(names, rng.permutation(len(names)) < len(names) // 2, strict=True))
     return texts.assign(inside=texts.author.map(inside)), others.reset_index(drop=True)
 
@@ -147,7 +151,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(ASKED))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--most", type=int, default=30, help="training texts of an author")
+    parser.add_argument("--most", type=int, default=100, help="training texts of an author")
+    parser.add_argument("--authors", type=int, default=600, help="at most; others train the base model")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--before", type=int, default=2, help="epochs of the base model, on texts of other authors")
     parser.add_argument("--references", type=int, default=2)
@@ -155,7 +160,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    texts, others = world(given.name, given.data, most=given.most, trained_on=given.trained, seed=given.seed)
+    drawn = {"most": given.most, "authors": given.authors, "trained_on": given.trained, "seed": given.seed}
+    texts, others = world(given.name, given.data, **drawn)
     tokens = Bpe([*others.text, *others.get("prefix", [])], 1_000 if given.name == "shakespeare" else 2_000)
     fit = partial(trained, lr=3e-3, seed=given.seed)
     new = causal if given.name == "shakespeare" else translating

@@ -57,7 +57,8 @@ def test_users_stand_in_an_order_that_says_nothing():
 
 
 def test_the_first_records_of_users_with_enough_of_them_are_taken():
-    member = INSIDE & (PLACE < np.where(OF % 2, 3, 6))  # 5 or 2 held out
+    left = np.where(OF % 2, 3, 6)
+    member = INSIDE & (left > PLACE)  # 5 or 2 are held out
     held = trials(NAME, game(member), most=4)
     some = held.first(4).reshape(-1, 4)
     assert (held.of[some] == held.users(4)[:, None]).all()

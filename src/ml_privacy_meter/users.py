@@ -193,17 +193,15 @@ def _finding(name: str, says: str, scores: ByKnown, held: Trials, figures: _Figu
 
 def _by_share(scores: Scores, share: Float[Tensor, " users"], figures: _Figures) -> tuple[OfShare, ...]:
     """Users inside in parts of about one size, by their share of the training data; none where these are too few."""
-    inside = scores.truth.nonzero()[:, 0]
-    if len(inside) < PARTS * FEWEST:
-        return ()
+    edges = share[scores.truth].quantile(torch.linspace(0, 1, PARTS + 1, dtype=share.dtype)[1:-1])
+    part = torch.bucketize(share, edges)  # users with the same share stay together
     found = []
-    for part in inside[share[inside].argsort(stable=True)].tensor_split(PARTS):
-        rows = ~scores.truth
-        rows[part] = True
-        of = share[part]
-        risk = auc(scores.where(rows), confidence=figures.confidence)
-        found.append(OfShare(float(of.min()), float(of.max()), len(part), risk))
-    return tuple(found)
+    for number in range(PARTS):
+        here = scores.truth & (part == number)
+        if int(here.sum()) >= FEWEST:
+            of, risk = share[here], auc(scores.where(here | ~scores.truth), confidence=figures.confidence)
+            found.append(OfShare(float(of.min()), float(of.max()), len(of), risk))
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _best(found: Sequence[ByKnown]) -> int | None:

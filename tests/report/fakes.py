@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from ml_privacy_meter import risk
+from ml_privacy_meter.by_user import ByUser, ExposedUser, Known, OfShare, UserFinding
 from ml_privacy_meter.findings import ByRound, Check, Finding, Moment, Risk
 from ml_privacy_meter.guarantees import Guarantee, claimed, held
 from ml_privacy_meter.report import Report
@@ -181,6 +182,31 @@ def watching(report: Report, *, rounds: int = 4, quality: str = "accuracy", upda
         moments.append(Moment(number, loss, seen, 0.6 + number / 20, 0.5))
     seen_by = "the aggregator, who sees each update of each client"
     return replace(report, by_round=ByRound("round", seen_by, quality, rounds + 1, tuple(moments), "clients"))
+
+
+def with_users(report: Report, value: float = 0.8, **changed: Any) -> Report:
+    """The report of an audit that asked about users too."""
+
+    def auc(value: float) -> Risk:
+        return Risk("AUC", value, value - 0.05, value + 0.05, 0.5, 100, surely=value - 0.1)
+
+    rows = tuple(Known(n, 50, 50, (auc(value - 0.1 + n / 100),), auc(value - 0.1 + n / 100)) for n in (1, 4, 10))
+    shares = tuple(OfShare(k / 100, (k + 1) / 100, 17, auc(0.5 + k / 10)) for k in range(3))
+    found = ByUser(
+        column="author",
+        held_out=True,
+        inside=60,
+        outside=1_200,
+        left_out=3,
+        findings=(
+            UserFinding("difference", "Its mean.", rows, shares),
+            UserFinding("recall", "A ratio.", failed="No."),
+        ),
+        blind=((10, auc(0.5)),),
+        exposed=(ExposedUser("<b>Hamlet</b>", 30, 0.05, 1.5, 0.99),),
+        exposed_by=("difference", 10),
+    )
+    return replace(report, by_user=replace(found, **changed))
 
 
 def scores(score: np.ndarray, truth: np.ndarray) -> Scores:

@@ -16,11 +16,7 @@ from ml_privacy_meter.types import Scores, fold_of, marked
 
 @dataclass(frozen=True)
 class MembershipGame:
-    """The challenger.
-
-    Args:
-        user: of each record, whose it is: those of one user play in one fold. None: each is alone.
-    """
+    """The challenger. Records of one ``user``, where it is said whose they are, play in one fold."""
 
     view: View
     member: Bool[Tensor, " records"]
@@ -45,9 +41,7 @@ class MembershipGame:
         return Scores(score, self.member)
 
     def _folds(self, folds: int) -> Int[Tensor, " records"]:
-        if self.user is None:
-            return torch.from_numpy(fold_of(self.member, folds))
-        _, first, of = np.unique(self.user, return_index=True, return_inverse=True)
+        _, first, of = np.unique(np.arange(len(self.member)) if self.user is None else self.user, True, True)
         return torch.from_numpy(fold_of(self.member[torch.from_numpy(first)], folds)[of])
 
     def _fold(self, here: Bool[Tensor, " records"], knows: bool = False) -> View:

@@ -31,14 +31,9 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
     sections = [_section(number, found, document) for number, found in enumerate(document["findings"], 1)]
     together = _together(document)
     reliability = _reliability(document)
-    read = _weights(document)
-    watched = _by_round(document)
-    of_users = _by_user(document)
+    read, watched, of_users = _weights(document), _by_round(document), _by_user(document)
     drawn = [
-        *together["charts"],
-        *read["charts"],
-        *watched["charts"],
-        *of_users["charts"],
+        *(chart for part in (together, read, watched, of_users) for chart in part["charts"]),
         *(chart for section in sections for chart in section["charts"]),
         *reliability,
     ]
