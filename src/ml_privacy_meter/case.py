@@ -134,7 +134,7 @@ def prepare(
     return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, tuned, users or "", whose)
 
 
-def of_users(side: Any, users: str | None) -> dict[str, str]:
+def of_users(side: Any, users: str | None) -> dict[str, Any]:
     """The settings by which records are loaded, so that a column says whose they are and the model does not take it."""
     if users is None or isinstance(side, Records):
         return {}

@@ -15,7 +15,8 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.by_user import ByUser, ExposedUser, Known, OfShare, UserFinding
 from ml_privacy_meter.case import BLIND_WIDTH, LARGE, Case
 from ml_privacy_meter.findings import Check, Finding, Risk
-from ml_privacy_meter.membership import Attack, MembershipGame, UserView, View, mean_by_user, rank_histogram
+from ml_privacy_meter.membership import Attack, MembershipGame, UserView, View, mean_by_user
+from ml_privacy_meter.membership.rank_histogram import rank_histogram
 from ml_privacy_meter.playing import beside_blind, measures_of
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.risk.records import Measure

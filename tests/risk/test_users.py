@@ -58,6 +58,10 @@ def test_a_difference_voids_the_audit_where_it_is_sure():
     assert found.voids
     assert not found.passed
     assert "0.700 [0.600, 0.800] with 4 records of each" in found.says
-    assert users_alike(risk, replace(risk, low=0.49), 4).passed
+    unsure = users_alike(risk, replace(risk, low=0.49), 4)
+    assert not unsure.voids
+    assert "may be luck" in unsure.says
+    assert not unsure.passed
+    assert users_alike(replace(risk, value=0.54), replace(risk, low=0.49), 4).passed
     assert not users_alike(None, None, 4).passed
     assert not users_alike(None, None, 4).voids

@@ -12,7 +12,6 @@ from ml_privacy_meter.membership.marks import needs_base, needs_known, needs_pop
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
 from ml_privacy_meter.membership.ranges import range_membership
-from ml_privacy_meter.membership.rank_histogram import rank_histogram
 from ml_privacy_meter.membership.rmia import rmia
 from ml_privacy_meter.membership.shadow import shadow
 from ml_privacy_meter.membership.snapshots import snapshots
@@ -58,7 +57,6 @@ __all__ = [
     "percentile",
     "quantile",
     "range_membership",
-    "rank_histogram",
     "recall",
     "rehearsals",
     "rehearsed_by",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.risk.roc import FEWEST
+from ml_privacy_meter.risk.texts import MOST_BLIND
 from ml_privacy_meter.types import fold_of
 
 BLIND = "Do users inside and outside differ without the model?"
@@ -77,7 +78,9 @@ def users_alike(risk: Risk | None, sure: Risk | None, known: int) -> Check:
         f" an AUC of {risk.value:.3f} [{risk.low:.3f}, {risk.high:.3f}] with {known} records of each; chance is 0.5."
     )
     if sure.low <= 0.5:
-        return Check(BLIND, True, said + " The two kinds of users look alike.", risk=risk)
+        alike = risk.value <= MOST_BLIND
+        luck = "The two kinds of users look alike." if alike else "That may be luck: more users would tell."
+        return Check(BLIND, alike, f"{said} {luck}", risk=risk)
     said += (
         " Users inside and outside come from different sources: an attack may tell them apart by that and not by the"
         " model, or miss what the model does reveal. Decide nothing by these figures, in either direction. Draw at"
