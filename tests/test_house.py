@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "membership": {"signals", "types", "_checks"},
     "reconstruction": {"_checks"},
     "reconstructing": {"reconstruction", "membership", "risk", "findings", "report", "_checks", "_extras"},
+    "recitation": {"canaries", "records", "risk", "report", "targets", "findings", "_checks", "_extras"},
     "risk": {"findings", "types", "_checks"},
     "guarantees": {"risk", "findings", "types", "_checks", "_extras"},
     "by_user": {"findings"},
@@ -76,13 +77,13 @@ MAY_IMPORT = {
     "utils": {"records", "types", "_checks"},
     "cli": {
         *("__version__", "audit", "canaries", "case", "claims", "traces"),
-        *("comparison", "defending", "defenses", "gate", "guarantees", "monitoring", "trackers", "utils"),
+        *("comparison", "defending", "defenses", "gate", "guarantees", "monitoring", "recitation", "trackers", "utils"),
         *(GAMES | ROOMS) - {"findings", "risk"},
     },
     "attack": {*("audit", "case", *GAMES, "signals", "targets", "report", "trackers", "utils", "types", "_checks")},
     "__init__": {
         *("attack", "audit", "canaries", "claims", "clients", "comparison", "defending", "defenses", "federated"),
-        *("guarantees", "monitoring", "reconstructing", "traces", "trackers", "usage", "utils"),
+        *("guarantees", "monitoring", "recitation", "reconstructing", "traces", "trackers", "usage", "utils"),
         *(GAMES | OTHER_GAMES | ROOMS),
     },
 }
@@ -100,6 +101,9 @@ PUBLIC = {
         "membership",
         "monitoring",
         "traces",
+        "recitation",
+        "recite",
+        "exposure",
         "reconstruct",
         "reconstruction",
         "risk",

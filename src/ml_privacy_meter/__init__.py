@@ -10,6 +10,7 @@ from ml_privacy_meter import (
     guarantees,
     membership,
     monitoring,
+    recitation,
     reconstruction,
     risk,
     signals,
@@ -24,6 +25,7 @@ from ml_privacy_meter.claims.play import audit_dp
 from ml_privacy_meter.comparison import Comparison, compare
 from ml_privacy_meter.defending import Defended, defend
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.recitation import exposure, recite
 from ml_privacy_meter.reconstructing import reconstruct
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.records import load as load_records
@@ -70,6 +72,7 @@ __all__ = [
     "dataset_usage",
     "defend",
     "defenses",
+    "exposure",
     "federated",
     "fine_tune",
     "guarantees",
@@ -79,6 +82,8 @@ __all__ = [
     "monitoring",
     "open_model",
     "own_references",
+    "recitation",
+    "recite",
     "reconstruct",
     "reconstruction",
     "risk",

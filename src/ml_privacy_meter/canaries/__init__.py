@@ -3,5 +3,17 @@
 from ml_privacy_meter.canaries.gradients import GradientCanaries
 from ml_privacy_meter.canaries.planted import Planted, plant
 from ml_privacy_meter.canaries.saved import load_scores, save_scores
+from ml_privacy_meter.canaries.texts import TextCanaries, TextCanary, insert_texts, load_texts, make_texts
 
-__all__ = ["GradientCanaries", "Planted", "load_scores", "plant", "save_scores"]
+__all__ = [
+    "GradientCanaries",
+    "Planted",
+    "TextCanaries",
+    "TextCanary",
+    "insert_texts",
+    "load_scores",
+    "load_texts",
+    "make_texts",
+    "plant",
+    "save_scores",
+]

@@ -25,6 +25,7 @@ from ml_privacy_meter.cli import (
     runfile,
     template,
 )
+from ml_privacy_meter.cli import canaries as hiding
 from ml_privacy_meter.cli import compare as comparing
 from ml_privacy_meter.cli.plain import no_bars
 from ml_privacy_meter.cli.schema import schema
@@ -281,6 +282,7 @@ app.command("convert")(convert.command(_do))
 app.command("monitor", epilog=examples.shown(monitor.EXAMPLES, statuses=monitor.STATUSES))(monitor.command(_do))
 app.command("audit-dp", epilog=examples.shown(examples.AUDIT_DP))(audit_dp.command(_do))
 app.command(epilog=defend.EPILOG)(defend.command(_do))
+app.add_typer(hiding.app(_do, examples.shown(hiding.EXAMPLES, statuses=hiding.STATUSES)), name="canaries")
 
 
 def main() -> None:

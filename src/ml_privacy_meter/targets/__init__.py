@@ -1,5 +1,6 @@
 """What a model can arrive as: `open_model` opens it, `fit` sets it beside records."""
 
+from ml_privacy_meter.targets.decoder import Decoder
 from ml_privacy_meter.targets.fit import fit
 from ml_privacy_meter.targets.labels import fit_labels
 from ml_privacy_meter.targets.language import LanguageModel, Scored, Tokenizer
@@ -8,6 +9,7 @@ from ml_privacy_meter.targets.reading import Reading, reading_of
 from ml_privacy_meter.targets.target import Opened, Target
 
 __all__ = [
+    "Decoder",
     "LanguageModel",
     "Opened",
     "Reading",

@@ -29,6 +29,12 @@ class Tokens:
         found: list[int] = self.given(text, add_special_tokens=False, verbose=False)["input_ids"]
         return found
 
+    def encode_all(self, texts: list[str]) -> list[list[int]]:
+        found: list[list[int]] = (
+            self.given(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
+        )
+        return found
+
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.given.decode(list(ids)))
 

@@ -1,6 +1,6 @@
 """A language model, and what it says of each token of a text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
@@ -112,7 +112,8 @@ class LanguageModel(nn.Module):
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, as numbers of the vocabulary, without special ones."""
-        return [list(self.tokenizer.encode(str(text))) for text in texts]
+        at_once = getattr(self.tokenizer, "encode_all", None)
+        return at_once(list(map(str, texts))) if at_once else [list(self.tokenizer.encode(str(one))) for one in texts]
 
     def token_logprobs(
         self, texts: Sequence[str], prefix: str | Sequence[str] | None = None, *, most: int | None = None
@@ -138,20 +139,35 @@ class LanguageModel(nn.Module):
 
     def scored(self, texts: Sequence[Sequence[int]], before: Sequence[Sequence[int]] | None = None) -> Scored:
         """The same of texts that are given as tokens."""
-        before = [()] * len(texts) if before is None else before
-        width = max(map(len, texts), default=0)
-        out = torch.zeros(len(texts), width, 4)
-        out[..., 2] = PADDING
-        tokens = torch.full((len(texts), width), -1)
+        said = self.read(texts, before, of=_stated, blank=(0.0, 0.0, PADDING, 0.0)).unbind(-1)
+        tokens = torch.full(said[0].shape, -1)
         for row, ids in enumerate(texts):
             tokens[row, : len(ids)] = torch.tensor(list(ids))
+        return Scored(said[0], said[1], said[2], said[3], tokens)
+
+    def read(
+        self,
+        texts: Sequence[Sequence[int]],
+        before: Sequence[Sequence[int]] | None = None,
+        *,
+        of: Callable[[Tensor, Tensor], Tensor],
+        blank: Sequence[float],
+    ) -> Float[Tensor, "texts tokens numbers"]:
+        """What ``of`` makes of the logits of each token of texts that are given as tokens.
+
+        Args:
+            of: (logits ``Float["tokens vocabulary"]``, the true tokens) -> ``Float["tokens numbers"]``.
+            blank: what stands where a text has ended.
+        """
+        before = [()] * len(texts) if before is None else before
+        out = torch.tensor(blank).repeat(len(texts), max(map(len, texts), default=0), 1)
         led = [[] if self.encoder else list(ids) for ids in before]
         whole = [[*first, *ids] for first, ids in zip(led, texts, strict=True)]
         windows = [one for row in range(len(texts)) for one in self._windows(row, len(led[row]), len(whole[row]))]
         shape: dict[str, Any] = {"desc": "Asking the model", "unit": " windows", "delay": 5, "leave": False}
         with as_it_answers(self.module), tqdm(total=len(windows), disable=None, **shape) as bar:
             for some in self._batches(windows, before if self.encoder else None):
-                found, places = self._asked(some, whole, before), []
+                found, places = self._asked(some, whole, before, of), []
                 for one in some:
                     first = one.start - len(led[one.text])
                     places.append((one.text, slice(first, first + one.end - one.start)))
@@ -159,8 +175,7 @@ class LanguageModel(nn.Module):
                 for (row, cells), (low, high) in zip(places, pairwise(bounds), strict=True):
                     out[row, cells] = found[low:high]
                 bar.update(len(some))
-        said = out.unbind(-1)
-        return Scored(said[0], said[1], said[2], said[3], tokens)
+        return out
 
     def next_logprobs(
         self, contexts: Sequence[Sequence[int]], before: Sequence[Sequence[int]] | None = None
@@ -202,15 +217,24 @@ class LanguageModel(nn.Module):
         known = getattr(config, "vocab_size", None)
         return int(known) if known else int(self.logits([[self.begin]], [[self.begin]]).shape[-1])
 
-    def _asked(self, some: list[_Window], whole: list[list[int]], before: Sequence[Sequence[int]]) -> Tensor:
-        """Of the tokens that these windows score, one after the other: `Scored.stacked`."""
+    def _asked(
+        self,
+        some: list[_Window],
+        whole: list[list[int]],
+        before: Sequence[Sequence[int]],
+        of: Callable[[Tensor, Tensor], Tensor],
+    ) -> Tensor:
+        """Of the tokens that these windows score, one after the other: what ``of`` says."""
         ids = [[self.begin, *whole[one.text][one.begin : one.end - 1]] for one in some]
         logits = self.logits(ids, [list(before[one.text]) for one in some])
         asked = torch.zeros(logits.shape[:2], dtype=torch.bool)
         for row, one in enumerate(some):
             asked[row, one.start - one.begin : one.length] = True
         true = torch.tensor([token for one in some for token in whole[one.text][one.start : one.end]])
-        return _stated(logits[asked.to(logits.device)], true.to(logits.device)).cpu()
+        chosen, true = logits[asked.to(logits.device)], true.to(logits.device)
+        size = max(1, AT_ONCE // chosen.shape[-1])
+        parts = [of(chosen[at : at + size], true[at : at + size]) for at in range(0, len(true), size)]
+        return torch.cat(parts).cpu()
 
     def logits(self, ids: list[list[int]], before: list[list[int]] | None) -> Float[Tensor, "texts tokens vocabulary"]:
         """What the module answers for these inputs, gradients and all; ``before``: what an encoder reads.
@@ -241,11 +265,6 @@ class LanguageModel(nn.Module):
 
 def _stated(logits: Float[Tensor, "tokens vocabulary"], true: Int[Tensor, " tokens"]) -> Float[Tensor, "tokens 4"]:
     """Log-probability, mean, deviation and rank of each true token."""
-    size = max(1, AT_ONCE // logits.shape[-1])
-    return torch.cat([_stated_few(logits[at : at + size], true[at : at + size]) for at in range(0, len(true), size)])
-
-
-def _stated_few(logits: Tensor, true: Tensor) -> Tensor:
     every = logits.float().log_softmax(-1)
     of_true = every.gather(1, true[:, None])
     rank = (every > of_true).sum(1)
