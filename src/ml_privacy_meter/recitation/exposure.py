@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import gamma
+from scipy.stats import binom, gamma
 from tqdm.auto import tqdm
 
 from ml_privacy_meter._checks import in_range
@@ -18,7 +18,6 @@ from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.recitation.play import as_language
 from ml_privacy_meter.recitation.result import risk_of, save
 from ml_privacy_meter.recitation.secrets import EXACT, Exposed, exposed
-from ml_privacy_meter.risk.likeness import median
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -181,13 +180,19 @@ def _levels(found: Sequence[Exposed], top: float, confidence: float) -> tuple[Le
     }
     levels = []
     for repeats, own in bits.items():
-        middle = median(f"median exposure, {repeats} repeats", own, own, np.arange(len(own)), confidence=confidence)
-        ends = {"low": max(0.0, middle.low), "high": min(top, middle.high)}
-        risk = replace(middle, baseline=float(np.median(bits[0])), **ends)
+        name, ends = f"median exposure, {repeats} repeats", _of_median(own, top, confidence)
+        risk = Risk(name, float(np.median(own)), *ends, float(np.median(bits[0])), len(own))
         # Fisher's method: of a secret that was never seen, rank over number is uniform
         luck = float(gamma.sf(own.sum() * math.log(2), len(own)))
         levels.append(Level(repeats, risk, luck))
     return tuple(levels)
+
+
+def _of_median(bits: np.ndarray, top: float, confidence: float) -> tuple[float, float]:
+    """The interval of order statistics, which holds whatever the distribution; few canaries leave it open."""
+    below = int(binom.ppf((1 - confidence) / 2, len(bits), 0.5))  # so many surely lie below the median, less one
+    ordered = np.sort(bits)
+    return (float(ordered[below - 1]), float(ordered[len(bits) - below])) if below else (0.0, top)
 
 
 def _listed(numbers: Sequence[int]) -> str:

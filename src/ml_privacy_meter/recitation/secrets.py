@@ -11,6 +11,7 @@ from scipy.stats import skewnorm
 
 from ml_privacy_meter.canaries import TextCanaries, TextCanary
 from ml_privacy_meter.targets import LanguageModel
+from ml_privacy_meter.targets.begun import next_after
 
 EXACT, RANKED, FITTED = "exact", "rank among a sample", "skew-normal fit"
 _CONTEXTS = 256  # asked at once
@@ -73,8 +74,8 @@ def trie_scores(model: LanguageModel, before: str, secrets: Sequence[str]) -> Fl
         asked, place = np.unique(at[rows], return_inverse=True)
         for first in range(0, len(asked), _CONTEXTS):
             here = np.flatnonzero((place >= first) & (place < first + _CONTEXTS))
-            contexts = [[*prompt, *beginnings[one]] for one in asked[first : first + _CONTEXTS]]
-            said = model.next_logprobs(contexts).double().numpy()
+            contexts = [beginnings[one] for one in asked[first : first + _CONTEXTS]]
+            said = next_after(model, prompt, contexts).double().numpy()
             scores[rows[here]] += said[place[here] - first, token[here]]
         steps, at[rows] = np.unique(np.stack([at[rows], token], 1), axis=0, return_inverse=True)
         beginnings = [(*beginnings[one], int(next_one)) for one, next_one in steps]
