@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 import skops.io
 import torch
+from llamas import save_model
 from PIL import Image
 from safetensors.torch import save_file
 from skl2onnx import to_onnx
@@ -24,6 +25,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from texts import sentences
 
 from ml_privacy_meter.membership import bavaria, gap, threshold
 
@@ -104,6 +106,7 @@ def lay_out(folder: Path) -> dict[str, Any]:
     _answers(folder, network, inputs, y, sides)
     _photos(folder, rng)
     _query_logs(folder, rng)
+    _language_models(folder)
     brought = _references(folder, network, inputs, y)
     shutil.copy(EXAMPLES / "own_attack.py", folder / "my_attacks.py")
     named = {f"x_{side}": inputs[rows] for side, rows in sides.items()}
@@ -203,6 +206,15 @@ def _query_logs(folder: Path, rng: np.random.Generator) -> None:
             {"client": f"{name} {at // 100}", "x": one, "answer": int(one[0] > 0)} for at, one in enumerate(x.tolist())
         ]
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _language_models(folder: Path) -> None:
+    """Texts, a small language model that was trained on some of them, and one that was not."""
+    own, others, third = (sentences(40, seed, words=5) for seed in range(3))
+    for name, some in (("texts", own), ("held-out", others)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in some))
+    save_model(folder / "tuned", own, epochs=40)
+    save_model(folder / "untuned", third, epochs=2)
 
 
 @contextmanager

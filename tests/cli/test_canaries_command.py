@@ -5,40 +5,11 @@ import shlex
 
 import pytest
 import texts
-import torch
 from cli.desk import Desk
 from cli.test_help import examples
+from llamas import save_model
 
 from ml_privacy_meter import canaries
-
-tokenizers = pytest.importorskip("tokenizers")
-transformers = pytest.importorskip("transformers")
-
-
-def save_model(folder, sentences, epochs=12):
-    """A small Llama of single letters in a folder, trained on these."""
-    letters = {letter: number for number, letter in enumerate(sorted(set("".join(sentences)) | set("0123456789")))}
-    letters |= {"<s>": len(letters), "<unk>": len(letters) + 1}
-    split = tokenizers.Tokenizer(tokenizers.models.WordLevel(letters, unk_token="<unk>"))
-    split.pre_tokenizer = tokenizers.pre_tokenizers.Split("", "isolated")
-    split.decoder = tokenizers.decoders.Fuse()
-    given = {"bos_token": "<s>", "eos_token": "<s>", "unk_token": "<unk>"}
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=split, **given)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    torch.manual_seed(0)
-    config = transformers.LlamaConfig(vocab_size=len(letters), max_position_embeddings=128, **sizes)
-    model = transformers.LlamaForCausalLM(config)
-    ids = [torch.tensor([letters["<s>"], *(letters[one] for one in text)]) for text in sentences]
-    whole = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True, padding_value=letters["<s>"])
-    opt = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(whole)).split(16):
-            opt.zero_grad()
-            logits = model(input_ids=whole[rows]).logits[:, :-1]
-            torch.nn.functional.cross_entropy(logits.transpose(1, 2), whole[rows][:, 1:]).backward()
-            opt.step()
-    model.save_pretrained(folder)
-    fast.save_pretrained(folder)
 
 
 @pytest.fixture

@@ -135,3 +135,13 @@ def test_every_field_of_the_document_is_described():
 
     for name in ("recitation", "exposure"):
         walk(schema(name), name)
+
+
+def test_in_worlds_without_memory_hardly_anything_is_shown(world, unchecked):
+    _, _, model, base = world
+    shown = 0
+    for seed in range(40):
+        some = with_mail(texts.sentences(60, 100 + seed, words=4), 100 + seed)
+        given = {"prompt": 10, "suffix": 3, "base": base if seed % 2 else None}
+        shown += pm.recite(model, some[:30], held_out=some[30:], tries=(1, 10, 1_000), **given).shows
+    assert shown <= 5

@@ -78,6 +78,7 @@ class TextCanaries:
     def save(self, file: str | Path) -> Path:
         """The new file with all of it, for its owner alone: who has it knows the secrets. None is written over."""
         path = Path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
         content = {"schema": SCHEMA, "version": VERSION, **asdict(self)}
         with _new(path, "Canaries", mode=0o600) as out:
             out.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
