@@ -95,6 +95,7 @@ class Records:
         gives: "logits", "probabilities" or "values": what ``outputs`` are.
         key: of the content of ``x``; empty where it is not known, and then nothing about these records is kept.
         columns: names of the features, where they came from a table.
+        labelled: their labels were given; those of texts may not be.
     """
 
     x: Rows
@@ -107,6 +108,7 @@ class Records:
     columns: tuple[str, ...] = ()
     base: "Records | None" = None
     rows: np.ndarray | None = None
+    labelled: bool = True
 
     def __post_init__(self) -> None:
         sizes = {"x": len(self.x), "y": len(self.y), "id": len(self.id)}

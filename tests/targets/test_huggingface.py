@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets import open_model
@@ -93,6 +94,46 @@ def test_weights_that_are_pickled_are_refused(folder, tmp_path):
     torch.save({}, other / "pytorch_model.bin")
     with pytest.raises(InputError, match="weights as safetensors"):
         open_folder(other)
+
+
+def test_weights_that_are_not_there_are_not_drawn(folder, tmp_path):
+    other = _copy(folder, tmp_path)
+    weights = load_file(other / "model.safetensors")
+    gone = next(name for name in weights if "q_proj" in name)
+    save_file({name: value for name, value in weights.items() if name != gone}, other / "model.safetensors")
+    with pytest.raises(InputError, match=r"All weights of the model must be in .*it lacks 1, such as"):
+        open_folder(other)
+    (other / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
+    with pytest.raises(InputError, match="cannot be opened"):
+        open_folder(other)
+
+
+@pytest.mark.parametrize("how", ["misnamed", "pickled", "no note"])
+def test_an_adapter_that_would_not_be_loaded_is_refused(folder, tmp_path, how):
+    base = transformers.LlamaForCausalLM.from_pretrained(folder)
+    tuned = peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    tuned.save_pretrained(tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights = load_file(file)
+    file.unlink()
+    if how == "misnamed":
+        save_file({name.replace("model.model.", "model."): value for name, value in weights.items()}, file)
+    elif how == "pickled":
+        torch.save(weights, file.with_suffix(".bin"))
+    else:
+        (tmp_path / "adapter" / "adapter_config.json").write_text("{")
+    with pytest.raises(InputError, match=r"must be in|must hold its weights|cannot be opened"):
+        open_folder(tmp_path / "adapter")
+
+
+def test_a_masked_language_model_is_refused(folder, tmp_path):
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    config = transformers.BertConfig(vocab_size=260, **sizes)
+    transformers.BertForMaskedLM(config).save_pretrained(tmp_path)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(folder / file, tmp_path)
+    assert open_folder(tmp_path).reads_ahead()
+    assert not open_folder(folder).reads_ahead()
 
 
 def test_code_that_a_folder_brings_is_not_run(folder, tmp_path):

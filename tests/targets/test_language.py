@@ -1,5 +1,6 @@
 """A language model says of each token the same, whatever it is asked together with."""
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,7 @@ from torch import nn
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.records import as_records
-from ml_privacy_meter.targets import LanguageModel, fit, language, open_model
+from ml_privacy_meter.targets import LanguageModel, fit, language, open_model, texts
 
 
 def _one_by_one(model, texts, prefix=None):
@@ -135,15 +136,58 @@ def test_texts_become_records_with_their_tokens_as_labels():
     assert "outputs read as what it says of each token" in target.says
 
 
-def test_long_texts_are_cut_and_it_is_said(monkeypatch):
-    from ml_privacy_meter.targets import texts
-
+def test_texts_without_tokens_or_with_too_many_are_refused(monkeypatch):
     monkeypatch.setattr(texts, "MOST", 30)
-    sides = [as_records(frame(sentences(20, seed)), name="some") for seed in (0, 1)]
-    target, members, _ = fit(open_model(language_model()), *sides)
-    assert members.labels.shape[1] == 30
-    assert target(members.x[slice(0, 3)]).shape == (3, 30, 4)
-    assert "40 texts are cut after 30 tokens" in target.says
+    sides = [as_records(frame(sentences(20, seed, words=3)), name="some") for seed in (0, 1)]
+    fit(open_model(language_model()), *sides)
+    for said, found in (("", 0), ("a" * 31, 31)):
+        wrong = as_records(frame([*sentences(19, words=3), said]), name="these")
+        with pytest.raises(InputError, match=rf"1 to 30 tokens, found {found} in `these:19`"):
+            fit(open_model(language_model()), sides[0], wrong)
+
+
+def test_a_model_that_reads_ahead_is_refused():
+    class Ahead(nn.Module):
+        def forward(self, ids):
+            return nn.functional.one_hot(ids.roll(-1, 1), 257).float() * 9
+
+    side = as_records(frame(sentences(20)), name="some")
+    with pytest.raises(InputError, match="reads the tokens after it too"):
+        fit(open_model(LanguageModel(Ahead(), Bytes(), begin=BEGIN, context=16)), side, side)
+
+
+def test_a_model_that_answers_otherwise_each_time_is_told():
+    model, side = language_model(), as_records(frame(sentences(20)), name="some")
+    assert fit(open_model(model), side, side)[0].deterministic
+    plain = model.module.forward
+    calls = itertools.count()
+    model.module.forward = lambda ids: plain(ids) + next(calls) * torch.arange(257) / 9
+    monkey = model.reads_ahead
+    model.reads_ahead = lambda: False
+    found = fit(open_model(model), side, side)[0]
+    assert found.deterministic is False
+    assert not found.key
+    model.reads_ahead = monkey
+
+
+def test_what_is_done_before_and_after_is_refused():
+    side = as_records(frame(sentences(20)), name="some")
+    with pytest.raises(InputError, match="leave out preprocess"):
+        fit(open_model(language_model(), preprocess=lambda batch: batch), side, side)
+
+
+def test_texts_without_labels_are_for_language_models_alone():
+    side = as_records(frame(sentences(20), sentiment=range(20)), name="some")
+    assert not side.labelled
+    with pytest.raises(InputError, match="must have labels for this model"):
+        fit(open_model(lambda batch: torch.zeros(len(batch), 2)), side, side)
+
+
+def test_a_module_with_settings_of_its_own_is_called_plainly():
+    model = language_model()
+    before = model.token_logprobs(["the"]).log_probability
+    model.module.config = {"vocab_size": 257}
+    assert torch.equal(model.token_logprobs(["the"]).log_probability, before)
 
 
 def test_records_without_texts_are_refused():

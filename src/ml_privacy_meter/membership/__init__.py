@@ -8,7 +8,7 @@ from ml_privacy_meter.membership.difference import difference
 from ml_privacy_meter.membership.game import MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.membership.influence import ends_linear, influence
 from ml_privacy_meter.membership.lira import lira
-from ml_privacy_meter.membership.marks import needs_base, needs_known, needs_population, sees_parameters
+from ml_privacy_meter.membership.marks import needs_known, needs_population, sees_parameters
 from ml_privacy_meter.membership.percentile import percentile
 from ml_privacy_meter.membership.quantile import quantile
 from ml_privacy_meter.membership.ranges import range_membership
@@ -50,7 +50,6 @@ __all__ = [
     "lira",
     "lowercase",
     "mean_by_user",
-    "needs_base",
     "needs_known",
     "needs_population",
     "neighbourhood",

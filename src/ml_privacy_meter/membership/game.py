@@ -33,7 +33,7 @@ class MembershipGame:
         knows = marked(attack, "needs_known") and view.known is None
         if not knows and (view.population is not None or not marked(attack, "needs_population")):
             return Scores(_one_each(attack(view), view), self.member)
-        folds = folds or (2 if knows else 5)
+        folds = folds or (2 if knows else marked(attack, "folds", 5))
         fold, score = self._folds(folds), torch.empty(len(self.member), dtype=torch.float64)
         for k in range(folds):
             part = self._fold(fold == k, knows)

@@ -37,7 +37,11 @@ def needs_known(attack: Any) -> Any:
     return attack
 
 
-def needs_base(attack: Any) -> Any:
-    """Marks an attack that asks the model that the target was tuned from."""
-    attack.needs_base = True
-    return attack
+def in_folds(folds: int) -> Callable[[Any], Any]:
+    """Marks an attack that needs a population, and is played in so many folds where there is none."""
+
+    def mark(attack: Any) -> Any:
+        attack.folds = folds
+        return attack
+
+    return mark

@@ -17,7 +17,7 @@ from ml_privacy_meter.membership.game import as_rehearsed, rehearsals
 from ml_privacy_meter.membership.moments import Moments, moments, read
 from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, rehearsed_by
 from ml_privacy_meter.signals.classifier import entropy, log_probability, logit_gap, margin
-from ml_privacy_meter.signals.tokens import are_texts, min_k_plus_plus
+from ml_privacy_meter.signals.tokens import are_texts, min_k, min_k_plus_plus
 from ml_privacy_meter.types import Scores, Signals
 
 MOST = 200_000  # rehearsed answers that are learned from
@@ -123,7 +123,8 @@ def _features(view: View, also: Sequence[Attack], queries: int) -> Float[Tensor,
     ahead = (gap.target - torch.stack([side.mean for side in sides]).mean(0)).mean(1)
     columns.append(ahead.mean().expand_as(ahead))
     if are_texts(labels):
-        seen = read(view, min_k_plus_plus, queries, attack="stacked")
+        lowest = min_k_plus_plus if getattr(view.target, "spread", True) else min_k
+        seen = read(view, lowest, queries, attack="stacked")
         columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
     elif not labels.is_floating_point():
         columns += [_ratio(read(view, log_probability(t), queries, attack="stacked")) for t in (1.0, 2.0)]

@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError, in_range
-from ml_privacy_meter.membership.marks import needs_base, needs_population
+from ml_privacy_meter.membership.marks import in_folds, needs_population
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.altered import after, compressed, lowercased, neighbour
 from ml_privacy_meter.signals.classifier import loss
+from ml_privacy_meter.signals.tokens import text_log_probability
 
 PerText = Float[Tensor, " texts"]
 _STEP = 4_096
@@ -24,11 +25,11 @@ def zlib_ratio(view: View) -> PerText:
     Sees: the target model's log-probability of each token of a text, and the text.
 
     Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6.
+    Departure: they divide the mean over tokens, which makes a longer text look like a member.
     """
     texts, size = view.records.x, len(view.records)
     bytes_ = torch.cat([compressed(texts[slice(at, min(at + _STEP, size))]) for at in range(0, size, _STEP)])
-    tokens = (view.records.labels >= 0).sum(1)
-    return -view.of_target(loss) * tokens / bytes_
+    return view.of_target(text_log_probability) / bytes_
 
 
 def lowercase(view: View) -> PerText:
@@ -41,7 +42,6 @@ def lowercase(view: View) -> PerText:
     return -view.of_target(lowercased) / view.of_target(loss).clamp(min=SMALLEST)
 
 
-@needs_base
 def base_difference(view: View) -> PerText:
     """Loss under the model that the target was tuned from, less the loss under the target, in nats a token.
 
@@ -54,7 +54,6 @@ def base_difference(view: View) -> PerText:
     return of_base(view) - view.of_target(loss)
 
 
-@needs_base
 def base_ratio(view: View) -> PerText:
     """Loss under the model that the target was tuned from, over the loss under the target.
 
@@ -84,6 +83,7 @@ def neighbourhood(view: View, *, neighbours: int = 5, share: float = 0.15) -> Pe
 
 
 @needs_population
+@in_folds(2)
 def recall(view: View, *, shots: int = 5) -> PerText:
     """Log-probability of the text after texts that the target was not trained on, over its log-probability alone.
 
@@ -103,7 +103,8 @@ def recall(view: View, *, shots: int = 5) -> PerText:
 
 
 def of_base(view: View) -> PerText:
-    """Loss under the model that the target was tuned from, in nats a token."""
+    """Loss under the model that the target was tuned from, in nats a token of the target's, whatever its own are."""
     if view.base is None:
         raise InputError("This attack needs the model that the target was tuned from. Name it as `base`.")
-    return view.reader.signal(loss, view.base, view.records)
+    tokens = (view.records.labels >= 0).sum(1)
+    return -view.reader.signal(text_log_probability, view.base, view.records) / tokens

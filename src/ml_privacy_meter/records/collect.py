@@ -1,6 +1,7 @@
 """The columns of one set of records, checked against each other."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,9 @@ def collect(
     return Records(x, y, id, groups, outputs, gives if outputs is not None else "", columns=columns)
 
 
-def unlabelled(records: int) -> np.ndarray:
-    """Labels of texts, which stand for nothing until a language model turns these into tokens."""
-    return np.zeros(records, np.int64)
+def unlabelled(records: Records) -> Records:
+    """Texts whose labels stand for nothing until a language model turns these into tokens."""
+    return replace(records, labelled=False)
 
 
 def plain(given: Any, what: str, where: str) -> np.ndarray:

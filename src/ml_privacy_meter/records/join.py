@@ -86,6 +86,7 @@ def join(a: Records, b: Records) -> Records:
         gives=a.gives,
         key=hashlib.blake2b(f"{a.key} {b.key}".encode(), digest_size=16).hexdigest() if a.key and b.key else "",
         columns=a.columns or b.columns,
+        labelled=a.labelled and b.labelled,
     )
 
 

@@ -89,7 +89,7 @@ def of_frame(frame: pd.DataFrame, y: Any, wanted: Wanted, *, name: str) -> Recor
     id: Any = frame[columns.id] if columns.id is not None else frame.index
     outputs = frame[list(columns.outputs)].to_numpy(np.float64) if columns.outputs else None
     features = list(columns.features)
-    return collect(
+    found = collect(
         FrameInMemory(frame[features]) if features else torch.empty(len(frame), 0),
         _labels_of(frame, columns.label, y, where),
         id=None if isinstance(id, pd.RangeIndex) else plain(id, "ids", where),
@@ -99,11 +99,12 @@ def of_frame(frame: pd.DataFrame, y: Any, wanted: Wanted, *, name: str) -> Recor
         where=where,
         name=name,
     )
+    return unlabelled(found) if y is None and columns.label is None else found
 
 
 def _labels_of(frame: pd.DataFrame, column: str | None, y: Any, where: str) -> Labels:
     if y is None and column is None:
-        return unlabelled(len(frame))
+        return np.zeros(len(frame), np.int64)
     given: Labels = labels(frame[column] if y is None else y, where)
     return given
 

@@ -138,11 +138,12 @@ def _set_aside(batches: Iterator[pa.RecordBatch], file: IO[bytes]) -> Iterator[p
 @contextmanager
 def _csv(path: Path, delimiter: str, types: dict[str, pa.DataType] | None) -> Iterator[Any]:
     """A reader of the file's blocks; ``types`` are the columns to read, None guesses by the first block."""
+    wordy = types is None or any(pa.types.is_string(kind) for kind in types.values())  # words may hold line breaks
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as source:
         reader = pcsv.open_csv(
             source,
             read_options=pcsv.ReadOptions(block_size=BLOCK),
-            parse_options=pcsv.ParseOptions(delimiter=delimiter),
+            parse_options=pcsv.ParseOptions(delimiter=delimiter, newlines_in_values=wordy),
             convert_options=pcsv.ConvertOptions(
                 column_types=types, include_columns=list(types) if types else None, strings_can_be_null=False
             ),
@@ -180,9 +181,9 @@ def _records(
     if not count:
         raise InputError(f"{where} holds no records. Give at least 20.")
     whole = {column: np.concatenate(part) for column, part in parts.items() if part}
-    return collect(
+    found = collect(
         layout.rows(spool, count),
-        unlabelled(count) if columns.label is None else whole[columns.label],
+        np.zeros(count, np.int64) if columns.label is None else whole[columns.label],
         id=None if columns.id is None else _as_integers(whole[columns.id]),
         groups={group: whole[group] for group in columns.groups},
         outputs=answers.rows(np.dtype(np.float64), (count, len(columns.outputs))) if columns.outputs else None,
@@ -191,6 +192,7 @@ def _records(
         where=where,
         name=name,
     )
+    return unlabelled(found) if columns.label is None else found
 
 
 def _refuse_missing(batch: pa.RecordBatch, names: list[str], before: int, where: str) -> None:

@@ -10,13 +10,14 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ml_privacy_meter.findings import Check
-from ml_privacy_meter.risk.roc import auc
+from ml_privacy_meter.risk.roc import FEWEST, auc
 from ml_privacy_meter.types import Scores
 
 MOST_BLIND = 0.55  # AUC of a blind classifier beyond which figures measure it, and not the model
 WORDS = 7  # of a passage that two texts share
 MOST_SHARED = 0.2  # of the non-members' passages that members hold
 MOST_ASKED = 5_000  # non-members whose passages are looked for
+MOST_WORDS = 1_000  # of each
 _STEP = 1_024
 
 
@@ -34,7 +35,8 @@ def blind(texts: pd.DataFrame, member: Bool[Tensor, " texts"], *, seed: int = 0)
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import StandardScaler
 
-    y, said = member.numpy(), texts["text"].astype(str).to_numpy(dtype=object)
+    said = (texts.get("prefix", "") + "\n" + texts["text"]).to_numpy(dtype=object)
+    y = member.numpy()
     learn, judge = train_test_split(np.arange(len(y)), test_size=0.5, stratify=y, random_state=seed)
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", sublinear_tf=True, max_features=2**16)
     lengths = StandardScaler().fit_transform([[np.log1p(len(text)), _digits(text), len(text.split())] for text in said])
@@ -76,7 +78,7 @@ def repeated(texts: Any, member: Bool[Tensor, " texts"]) -> Check:
         return Check(name, True, said)
     said += (
         f" {most} of {len(shares)} non-members share more than half. The model was trained on what they repeat, so"
-        " that they hide a leak. Leave near copies out of one set, or split by document."
+        " that they hide a leak. Leave near copies out of one set."
     )
     return Check(name, False, said)
 
@@ -86,10 +88,10 @@ def base_alone(scores: Scores, *, confidence: float = 0.95) -> Check:
     name = "Does the model that it was tuned from tell members from non-members?"
     risk = auc(scores, confidence=confidence)
     if risk.value is None:
-        return Check(name, False, "Not checked: that takes 40 members and 40 non-members.")
+        return Check(name, False, f"Not checked: that takes {FEWEST} members and {FEWEST} non-members.")
     said = f"Its loss alone reaches an AUC of {risk.value:.3f} [{risk.low:.3f}, {risk.high:.3f}]; chance is 0.5."
     sure = auc(scores, confidence=max(confidence, 0.99))
-    if sure.low <= 0.5 <= sure.high and abs(risk.value - 0.5) <= MOST_BLIND - 0.5:
+    if sure.low <= 0.5 <= sure.high:
         return Check(name, True, said)
     said += (
         " It was not trained on either set, so that they differ by themselves, or it was trained on one of them. Decide"
@@ -105,5 +107,5 @@ def _batches(texts: Any, member: Tensor) -> Any:
 
 
 def _passages(text: str) -> set[int]:
-    words = text.lower().split()
+    words = text.lower().split()[:MOST_WORDS]
     return {hash(tuple(words[at : at + WORDS])) for at in range(len(words) - WORDS + 1)}

@@ -3,6 +3,7 @@
 Each is ``(model, x, y) -> Float["texts"]``: a mean log-probability in nats a token, of a batch with a column `text`.
 """
 
+import re
 import zlib
 from typing import Any
 
@@ -30,7 +31,9 @@ def after(model: Model, x: pd.DataFrame, y: Tensor, *, prefix: str) -> PerText:
 
 
 def neighbour(model: Model, x: pd.DataFrame, y: Tensor, *, number: int, share: float) -> PerText:
-    """Of the text with this share of its words left out or swapped with the next: the same words every time.
+    """Of the text with this share of its words (of its letters, if it is one word) left out or swapped with the next.
+
+    The same words every time.
 
     Args:
         number: of several such texts, which.
@@ -45,17 +48,19 @@ def compressed(x: pd.DataFrame) -> Float[Tensor, " texts"]:
 
 
 def _perturbed(text: str, number: int, share: float) -> str:
-    words = text.split()
+    parts: list[Any] = re.findall(r"(\S+)(\s*)", text)  # words, and the space after each: line breaks stay
+    words, spaces = (
+        [list(part) for part in zip(*parts, strict=True)] if len(parts) > 1 else (list(text), [""] * len(text))
+    )
     if len(words) < 2:
         return text
     rng = np.random.default_rng([number, zlib.crc32(text.encode())])
-    count = max(1, round(share * len(words)))
-    places = rng.choice(len(words) - 1, size=min(count, len(words) - 1), replace=False)
-    kept: list[Any] = list(words)
-    for place, drop in zip(places, rng.random(len(places)) < 0.5, strict=True):
+    count = min(max(1, round(share * len(words))), len(words) - 1)
+    places = rng.choice(len(words) - 1, size=count, replace=False)
+    kept = np.ones(len(words), bool)
+    for place, drop in zip(places, rng.random(count) < 0.5, strict=True):
         if drop:
-            kept[place] = None
+            kept[place] = False
         else:
-            kept[place], kept[place + 1] = kept[place + 1], kept[place]
-    left = [word for word in kept if word is not None]
-    return " ".join(left)
+            words[place], words[place + 1] = words[place + 1], words[place]
+    return "".join(word + space for word, space, stays in zip(words, spaces, kept, strict=True) if stays)

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.signals.queries import asked_as
 from ml_privacy_meter.signals.store import Kept, Store, content_key
+from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.types import Model, OutputSignal, Records, Signal
 
 
@@ -155,8 +156,9 @@ def evaluating(model: Model) -> Iterator[None]:
 
 def _batch_size(records: Records) -> int:
     """Records that hold about a million numbers together: larger temporaries are mapped and faulted every time."""
-    one = records.x[slice(0, 1)]
-    return int(np.clip(2**20 // max(1, int(np.prod(one.shape[1:]))), 32, 4096))
+    one, y = records.x[slice(0, 1)], records.labels
+    numbers = 4 * y.shape[1] if are_texts(y) else int(np.prod(one.shape[1:]))
+    return int(np.clip(2**20 // max(1, numbers), 32, 4096))
 
 
 def _tensors(model: torch.nn.Module) -> list[Tensor]:

@@ -11,6 +11,13 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from ml_privacy_meter._checks import InputError
+
+_UNEVEN = (
+    "A model must answer every batch with as many numbers a record, found {found} where the first had {first}. Look at "
+    "what it does with records of another length."
+)
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -69,6 +76,8 @@ class Store:
                     file.seek(done * row_bytes)
                     file.truncate()
                     for batch in batches(done):
+                        if batch.shape[1:] != there.shape[1:]:
+                            raise InputError(_UNEVEN.format(found=batch.shape[1:], first=there.shape[1:]))
                         file.write(np.ascontiguousarray(batch, kept.dtype).tobytes())
                         file.flush()
         return kept

@@ -30,6 +30,11 @@ def log_probability_of_text(outputs: SaidOfTokens) -> PerText:
     return _mean(outputs[..., 0].double(), outputs)
 
 
+def _text_log_probability(outputs: SaidOfTokens, y: Tensor) -> PerText:
+    """Log-probability of the whole text, in nats."""
+    return (outputs[..., 0].double() * (outputs[..., 2] >= 0)).sum(1)
+
+
 def ranked_first(outputs: SaidOfTokens) -> PerText:
     """Share of a text's tokens that no other token was likelier than."""
     return _mean((outputs[..., 3] == 0).double(), outputs)
@@ -75,4 +80,5 @@ def _mean(values: Float[Tensor, "texts tokens"], outputs: SaidOfTokens) -> PerTe
 
 
 min_k, min_k_plus_plus = OutputSignal(_min_k), OutputSignal(_min_k_plus_plus)
+text_log_probability = OutputSignal(_text_log_probability)
 rank_counts = OutputSignal(_rank_counts)

@@ -1,6 +1,7 @@
 """What follows many contexts that begin alike, of which a model reads the beginning once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -40,7 +41,7 @@ def _kept(model: LanguageModel, beginning: Sequence[int], tails: list[list[int]]
     mask = torch.cat([torch.ones(len(tails), head.shape[1], dtype=torch.long), mask.long()], 1).to(model.device)
     with as_it_answers(model.module):
         read = model.module(input_ids=head, use_cache=True)
-        past = getattr(read, "past_key_values", None)
+        past: Any = getattr(read, "past_key_values", None)
         if not hasattr(past, "batch_repeat_interleave"):
             return None
         past.batch_repeat_interleave(len(tails))

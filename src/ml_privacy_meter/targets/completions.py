@@ -1,8 +1,9 @@
 """A language model behind HTTP that gives the log-probabilities of a prompt's tokens, as OpenAI's completions do."""
 
 import zlib
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets.language import PADDING, Scored
 from ml_privacy_meter.targets.service import Service, brief
-from ml_privacy_meter.targets.url import Endpoint
+from ml_privacy_meter.targets.url import Endpoint, check
 
 ASKED = {"prompt": "$records", "max_tokens": 0, "echo": True, "logprobs": 1, "temperature": 0}
 
@@ -30,7 +31,13 @@ class Completions:
     spread = False
 
     def __init__(self, service: Service, *, answers: MutableMapping[str, list[float]] | None = None) -> None:
+        if service.response != "@" or not isinstance(service.request or {}, Mapping):
+            raise InputError(
+                "A language model behind HTTP is asked as the completions API has it: leave `response` out, and give "
+                'as a table what `request` holds beside the prompt, such as {"model": "name"}.'
+            )
         self.service = replace(service, request=ASKED | dict(service.request or {}))
+        check(self.service)
         self.endpoint = Endpoint(self.service, answers=answers, read=self._tokens)
         self.key, self.kind = self.endpoint.key, f"language model at {service.shown}"
 
@@ -38,9 +45,9 @@ class Completions:
         """`Scored.stacked` of the texts."""
         return self.token_logprobs(texts).stacked()
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The tokens of each text but its first."""
-        return [[int(token) for token, *_ in one] for one in self._asked(texts, [""] * len(texts))]
+    def encode(self, texts: Sequence[str], prefix: Sequence[str] | None = None) -> list[list[int]]:
+        """The tokens of each text that have a probability: all but the first, or all where something stands before."""
+        return [[int(token) for token, *_ in one] for one in self._asked(texts, prefix or [""] * len(texts))]
 
     def token_logprobs(
         self, texts: Sequence[str], prefix: str | Sequence[str] | None = None, *, most: int | None = None
@@ -61,9 +68,17 @@ class Completions:
 
     def _asked(self, texts: Sequence[str], before: Sequence[str]) -> list[list[list[float]]]:
         """Of each token after what stands before the text: its hash, its log-probability, and that of the likeliest."""
-        rows = self.endpoint.answered([first + str(text) for first, text in zip(before, texts, strict=True)])
-        four = [[row[at : at + 4] for at in range(0, len(row), 4)] for row in rows]
-        return [[one[:3] for one in row if one[3] >= len(first)] for row, first in zip(four, before, strict=True)]
+        prompts = [first + str(text) for first, text in zip(before, texts, strict=True)]
+        found = []
+        for row, first, prompt in zip(self.endpoint.answered(prompts), before, prompts, strict=True):
+            four = [row[at : at + 4] for at in range(0, len(row), 4)]
+            if first and any(place < 0 for *_, place in four):
+                raise InputError(
+                    f"`{self.service.shown}` must give tokens that spell the prompt, or it cannot be told where the "
+                    "text begins after its prefix; found others (as where a letter is split). Leave the prefix out."
+                )
+            found.append([one[:3] for one in four if one[3] < 0 or len(first) <= one[3] < len(prompt)])
+        return found
 
     def _tokens(self, body: Any, count: int) -> list[list[float]]:
         """Hash, log-probability, that of the likeliest token, and place in the prompt: of each token that has one."""
@@ -73,7 +88,7 @@ class Completions:
             for choice in choices:
                 said = choice["logprobs"]
                 top = said.get("top_logprobs") or [None] * len(said["tokens"])
-                places = said.get("text_offset") or _places(said["tokens"])
+                places = _places(said["tokens"], str(choice.get("text", "")))
                 parts = zip(said["tokens"], said["token_logprobs"], top, places, strict=True)
                 known = [one for one in parts if one[1] is not None]  # the first token has nothing before it
                 row = [(_hash(token), lp, max([lp, *(best or {}).values()]), at) for token, lp, best, at in known]
@@ -94,8 +109,13 @@ def _hash(token: Any) -> int:
     return zlib.crc32(str(token).encode())
 
 
-def _places(tokens: Sequence[str]) -> list[int]:
-    places = [0]
-    for token in tokens:
-        places.append(places[-1] + len(token))
-    return places[:-1]
+def _places(tokens: Sequence[str], echoed: str) -> list[int]:
+    """Where each token begins in the prompt, those before its first letter at 0; -1 where they do not spell it.
+
+    Not the server's own offsets: some count the token that begins a text, and letters of several tokens twice.
+    """
+    for special in range(min(3, len(tokens))):
+        own = list(accumulate((len(token) for token in tokens[special:]), initial=0))[:-1]
+        if "".join(tokens[special:]) == echoed:
+            return [0] * special + own
+    return [-1] * len(tokens)

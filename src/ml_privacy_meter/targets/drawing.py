@@ -59,7 +59,7 @@ def _steps(model: LanguageModel) -> Any:
             found = model.module(input_ids=new.to(model.device), past_key_values=past, use_cache=True)
             past, every = found.past_key_values, found.logits
         else:
-            every = model._logits(ids.tolist(), [[model.begin]] * len(ids))
+            every = model.logits(ids.tolist(), [[model.begin]] * len(ids))
         logits = every[:, -1].float().cpu()
 
 

@@ -46,6 +46,11 @@ def fit(opened: Opened, members: Records, non_members: Records) -> tuple[Target,
     for records, name in ((members, "members"), (non_members, "non-members")):
         if len(records) == 0:
             raise InputError(f"The set of {name} is empty.")
+    if not (members.labelled and non_members.labelled):
+        raise InputError(
+            "Records must have labels for this model: no column of theirs is called y, label or target. Name it with "
+            "`label`. (Texts alone are for language models.)"
+        )
     if isinstance(opened.inner, Endpoint):  # better now than when the budget is spent
         opened.inner.check_budget(map(Feed(opened), _batches(members, non_members)))
     probe = _probe(opened, members, non_members)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter._extras import extra
@@ -15,6 +16,8 @@ from ml_privacy_meter.targets.key import of_files
 from ml_privacy_meter.targets.language import LanguageModel
 
 ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_HERE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 CONTEXT = 512  # of models that do not say how much they read at once
 _PURPOSE = "Auditing a language model"
 
@@ -27,6 +30,11 @@ class Tokens:
 
     def encode(self, text: str) -> list[int]:
         found: list[int] = self.given(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return found
+
+    def read(self, text: str) -> list[int]:
+        """What an encoder reads: the text with the special tokens around it that it was trained with."""
+        found: list[int] = self.given(text, add_special_tokens=True, verbose=False)["input_ids"]
         return found
 
     def encode_all(self, texts: list[str]) -> list[list[int]]:
@@ -59,23 +67,16 @@ def open_folder(path: str | Path, *, base: str | Path | None = None) -> Language
     transformers = extra("transformers", "text", _PURPOSE)
     if not is_folder(path):
         raise InputError(f"A language model is a folder with a `config.json` or `{ADAPTER}`, found none in `{path}`.")
-    root = _base(path, base) if (path / ADAPTER).is_file() else path
-    given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         with quietly(transformers):
-            config = transformers.AutoConfig.from_pretrained(root, **given)
-            kind = (
-                transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
-            )
-            module = kind.from_pretrained(root, use_safetensors=True, dtype=torch.float32, **given)
-            if root != path:
-                module = extra("peft", "text", _PURPOSE).PeftModel.from_pretrained(
-                    module, str(path), use_safetensors=True
-                )
-                module = module.merge_and_unload()
+            root = _base(path, base) if (path / ADAPTER).is_file() else path
+            config, module = _whole(transformers, root)
+            module = module if root == path else _adapted(module, path)
             holds = path if (path / "tokenizer_config.json").is_file() else root
-            tokenizer = transformers.AutoTokenizer.from_pretrained(holds, **given)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as problem:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(holds, **_HERE)
+    except InputError:
+        raise
+    except Exception as problem:  # whatever transformers, peft and safetensors make of a folder that is not whole
         raise InputError(
             f"The language model in `{path}` cannot be opened: {problem!s:.300}. It must hold weights as safetensors, "
             "a configuration that this transformers knows, and its tokenizer. Save it with `save_pretrained`."
@@ -90,6 +91,40 @@ def open_folder(path: str | Path, *, base: str | Path | None = None) -> Language
         key=_key(root, path, holds),
         kind=f"{type(module).__name__} ({'with an adapter' if root != path else 'Hugging Face folder'})",
     )
+
+
+def _whole(transformers: Any, root: Path) -> tuple[Any, Any]:
+    """The configuration and the model of a folder, all of whose weights were there."""
+    config = transformers.AutoConfig.from_pretrained(root, **_HERE)
+    encodes = config.is_encoder_decoder
+    kind = transformers.AutoModelForSeq2SeqLM if encodes else transformers.AutoModelForCausalLM
+    settings: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
+    module, found = kind.from_pretrained(root, **settings, **_HERE)
+    _refuse_drawn([*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])], root)
+    return config, module
+
+
+def _adapted(module: Any, path: Path) -> Any:
+    """The model with the adapter in this folder, all of whose weights were there, merged into its own."""
+    peft, file = extra("peft", "text", _PURPOSE), path / ADAPTER_WEIGHTS
+    if not file.is_file():
+        raise InputError(f"The adapter in `{path}` must hold its weights in `{ADAPTER_WEIGHTS}`, found no such file.")
+    found = peft.PeftModel.from_pretrained(module, str(path))
+    with safe_open(file, "pt") as held:
+        names = set(held.keys())
+    wanted = set(peft.get_peft_model_state_dict(found, save_embedding_layers=False))
+    _refuse_drawn(sorted(wanted - names) or sorted(names - wanted)[:1] * (not wanted & names), path)
+    if not hasattr(found, "merge_and_unload"):
+        raise InputError(f"The adapter in `{path}` must be one that can be merged (LoRA and its like), found another.")
+    return found.merge_and_unload()
+
+
+def _refuse_drawn(missing: Sequence[str], path: Path) -> None:
+    if missing:
+        raise InputError(
+            f"All weights of the model must be in `{path}`, or they would be drawn at random; it lacks "
+            f"{len(missing)}, such as `{missing[0]}`. Is it a language model, and saved whole?"
+        )
 
 
 @contextmanager

@@ -110,8 +110,8 @@ class LanguageModel(nn.Module):
         first = next(self.module.parameters(), None)
         return torch.device("cpu") if first is None else first.device
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The tokens of each text, as numbers of the vocabulary, without special ones."""
+    def encode(self, texts: Sequence[str], prefix: Sequence[str] | None = None) -> list[list[int]]:
+        """The tokens of each text, as numbers of the vocabulary, without special ones, whatever stands before it."""
         at_once = getattr(self.tokenizer, "encode_all", None)
         return at_once(list(map(str, texts))) if at_once else [list(self.tokenizer.encode(str(one))) for one in texts]
 
@@ -135,7 +135,8 @@ class LanguageModel(nn.Module):
         for number, ids in enumerate(own):
             if not ids:
                 raise InputError(f"A text must have at least one token, found none in text {number} (the first is 0).")
-        return self.scored(own, self.encode(before))
+        read = getattr(self.tokenizer, "read", None) if self.encoder else None
+        return self.scored(own, [read(text) for text in before] if read else self.encode(before))
 
     def scored(self, texts: Sequence[Sequence[int]], before: Sequence[Sequence[int]] | None = None) -> Scored:
         """The same of texts that are given as tokens."""
@@ -191,6 +192,12 @@ class LanguageModel(nn.Module):
             rows.append(logits[torch.arange(len(some), device=logits.device), last].float().log_softmax(-1).cpu())
         return torch.cat(rows)
 
+    def reads_ahead(self) -> bool:
+        """Whether what it says of a token hangs on those that follow: then it is no causal model."""
+        with as_it_answers(self.module):
+            one, other = (self.logits([[self.begin, 0, last]], [[self.begin]])[0, :2] for last in (0, 1))
+        return not torch.allclose(one.float(), other.float(), rtol=1e-5, atol=1e-5)
+
     def _windows(self, text: int, start: int, end: int) -> Iterator[_Window]:
         """Windows that score each token from ``start`` on once, with half a context before it if there is so much."""
         done, half = start, max(1, self.context // 2)
@@ -242,9 +249,9 @@ class LanguageModel(nn.Module):
         Rows are filled up at their end, where nothing that a causal model says hangs on it.
         """
         numbers, mask = self._padded(ids)
-        known = getattr(self.module, "config", None) is not None  # one of transformers
+        known = any(kind.__module__.startswith(("transformers.", "peft.")) for kind in type(self.module).__mro__)
         if self.encoder:
-            read, shown = self._padded([one[: self.context] or [self.begin] for one in before or [[]] * len(ids)])
+            read, shown = self._padded([one[-self.context :] or [self.begin] for one in before or [[]] * len(ids)])
             found = self.module(input_ids=read, attention_mask=shown, decoder_input_ids=numbers, use_cache=False)
         elif known:
             found = self.module(input_ids=numbers, attention_mask=mask, use_cache=False)

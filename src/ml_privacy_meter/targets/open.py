@@ -79,7 +79,7 @@ def open_model(
         service = Service(
             model, _template(request), response, headers, batch_size, timeout, retries, backoff, rate, budget
         )
-        texts = urlsplit(model).path.rstrip("/").endswith("/completions")
+        texts = urlsplit(model).path.rstrip("/").endswith("/completions") and "/chat/" not in model
         opened = _language(Completions(service, answers=answers)) if texts else open_url(service, answers=answers)
     elif isinstance(model, str) and _FACTORY.fullmatch(model):
         opened = _built(model, None if weights is None else Path(weights))

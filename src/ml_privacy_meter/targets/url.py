@@ -192,6 +192,14 @@ def open_url(service: Service, *, answers: MutableMapping[str, list[float]] | No
     Raises:
         InputError: a setting is out of range, or ``request`` has no place for the records.
     """
+    check(service)
+    inner = Endpoint(service, answers=answers)
+    kind = f"black-box model at {service.shown}"
+    return Opened(inner, kind, inner.key, tensors=False, cached=True)
+
+
+def check(service: Service) -> None:
+    """Raises `InputError` where a setting is out of range, or ``request`` has no place for the records."""
     for name in ("httpx", "tenacity", "jmespath"):
         extra(name, "http", "Auditing a URL")
     if len(service.places) != 1:
@@ -206,9 +214,6 @@ def open_url(service: Service, *, answers: MutableMapping[str, list[float]] | No
         extra("jmespath", "http", "Auditing a URL").compile(service.response)
     except ValueError as error:
         raise InputError(f"`response` must be a JMESPath expression, found `{service.response}` ({error}).") from error
-    inner = Endpoint(service, answers=answers)
-    kind = f"black-box model at {service.shown}"
-    return Opened(inner, kind, inner.key, tensors=False, cached=True)
 
 
 def _pause(error: BaseException | None, backoff: float, attempt: int) -> float:
