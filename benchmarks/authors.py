@@ -151,7 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(ASKED))
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--most", type=int, default=60, help="training texts of an author")
+    parser.add_argument("--most", type=int, default=100, help="training texts of an author")
     parser.add_argument("--authors", type=int, default=600, help="at most; others train the base model")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--before", type=int, default=2, help="epochs of the base model, on texts of other authors")
@@ -172,8 +172,9 @@ def main() -> None:
     rng, names, beside, sides = np.random.default_rng(given.seed + 1), texts.author.unique(), [], []
     for number in range(given.references):  # complementary halves of the authors, and other texts of them held out
         half = set(rng.permutation(names)[: len(names) // 2]) if number % 2 == 0 else set(names) - half
-        kept = rng.random(len(texts)) > texts.held.mean()  # for all authors alike: else it tells who is a member
-        texts["there"] = texts.author.isin(half) & kept
+        order = pd.Series(rng.permutation(len(texts)))
+        left_out = order.groupby(texts.author).rank() <= (0 if given.trained else ASKED[given.name])
+        texts["there"] = texts.author.isin(half) & ~left_out
         beside.append(fit(copy.deepcopy(base), texts[texts.there], epochs=given.epochs, seed=given.seed + number + 1))
         sides.append([texts[texts.member].there, texts[~texts.member].there])
     references = None
