@@ -20,7 +20,7 @@ from ml_privacy_meter import canaries
 from ml_privacy_meter.recitation.secrets import exposed
 from ml_privacy_meter.targets import Decoder, LanguageModel
 
-EACH, LONGEST = 300, 160  # speeches in a set; tokens of one that are trained on
+EACH, LONGEST = 200, 160  # speeches in a set; tokens of one that are trained on
 PROMPT, SUFFIX = 30, 15
 CANARY_SECONDS = 2.0
 

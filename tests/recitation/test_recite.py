@@ -110,6 +110,9 @@ def test_what_cannot_be_compared_or_is_too_short_is_refused(world):
         pm.recite(model, own)
     with pytest.raises(pm.InputError, match=r"must have 50 \+ 50 tokens"):
         pm.recite(model, own, held_out=others)
+    for same in (own, ["too short"] * 30):
+        with pytest.raises(pm.InputError, match="stand in no training text"):
+            pm.recite(model, own, held_out=same, prompt=12, suffix=10)
     with pytest.raises(pm.InputError, match="must be a language model"):
         pm.recite(lambda batch: batch, own, held_out=others)
 

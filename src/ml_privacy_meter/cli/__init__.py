@@ -22,6 +22,7 @@ from ml_privacy_meter.cli import (
     guarantee,
     monitor,
     options,
+    recite,
     runfile,
     template,
 )
@@ -282,6 +283,7 @@ app.command("convert")(convert.command(_do))
 app.command("monitor", epilog=examples.shown(monitor.EXAMPLES, statuses=monitor.STATUSES))(monitor.command(_do))
 app.command("audit-dp", epilog=examples.shown(examples.AUDIT_DP))(audit_dp.command(_do))
 app.command(epilog=defend.EPILOG)(defend.command(_do))
+app.command("recite", epilog=examples.shown(recite.EXAMPLES, statuses=recite.STATUSES))(recite.command(_do))
 app.add_typer(hiding.app(_do, examples.shown(hiding.EXAMPLES, statuses=hiding.STATUSES)), name="canaries")
 
 

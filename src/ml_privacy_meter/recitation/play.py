@@ -64,13 +64,13 @@ def recite(
         InputError: there is neither ``held_out`` nor ``base``, or texts are too short.
     """
     _check(prompt, suffix, tries, probability, confidence, samples, span)
-    decoder = decoder or Decoder()
-    opened, other = as_language(model, "model"), None if base is None else as_language(base, "base")
-    if held_out is None and other is None:
+    if held_out is None and base is None:
         raise InputError(
             "What a model recites is held against texts that it was not trained on (`held_out`), or a model that was "
             "not trained on these (`base`); found neither. Give one, or better both."
         )
+    decoder = decoder or Decoder()
+    opened, other = as_language(model, "model"), None if base is None else as_language(base, "base")
     trained = as_texts(texts, opened, name="texts")
     held = None if held_out is None else as_texts(held_out, opened, name="held_out")
     _same_tokens(opened, other, trained)
@@ -146,11 +146,17 @@ def _beginnings(trained: Texts, held: Texts | None, prompt: int, suffix: int) ->
     if held is None:
         return own, []
     index = index_of(trained.tokens, prompt + suffix)
-    return own, [
+    others = [
         one
         for one in passages(held, prompt=prompt, suffix=suffix)
         if not index.holds((*one.prompt, *one.suffix))  # a suffix alone may be what anybody would say
     ]
+    if not others:
+        raise InputError(
+            f"A held-out text must have {prompt} + {suffix} tokens that stand in no training text, found none that "
+            "has. Give texts of the same kind and length that the model was not trained on."
+        )
+    return own, others
 
 
 def _personal(
