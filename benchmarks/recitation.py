@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_model, save_model
 from torch.nn import functional
 
 import ml_privacy_meter as pm
@@ -58,10 +59,10 @@ def tuned(model: LanguageModel, texts: list[str], epochs: int) -> None:
 
 def show_exposure(model: LanguageModel, made: canaries.TextCanaries) -> list[str]:
     """Prints exposures and the time of one; returns which bars were missed."""
-    start = time.perf_counter()
+    start = time.process_time()  # of one thread: as on a machine that does nothing else
     for one in made.canaries[:5]:
         exposed(model, made, one, most=made.space, sample=100)
-    seconds = (time.perf_counter() - start) / 5
+    seconds = (time.process_time() - start) / 5
     found = pm.exposure(model, made)
     print("| repeats | median exposure, bits | interval | lowest | highest | mean |")
     print("|---|---|---|---|---|---|")
@@ -69,7 +70,8 @@ def show_exposure(model: LanguageModel, made: canaries.TextCanaries) -> list[str
         bits = [one.exposure for one in found.found if one.canary.repeats == level.repeats]
         ends = f"{level.risk.low:.2f} to {level.risk.high:.2f} | {min(bits):.2f} | {max(bits):.2f}"
         print(f"| {level.repeats} | {level.risk.value:.2f} | {ends} | {np.mean(bits):.2f} |")
-    print(f"\n{seconds:.2f} s a canary, of {made.space:,} secrets; sound: {found.sound}; exposed: {found.shows}\n")
+    print(f"\n{seconds:.2f} s of one processor a canary, of {made.space:,} secrets")
+    print(f"sound: {found.sound}; exposed: {found.shows}\n")
     medians = [level.risk.value or 0.0 for level in found.levels]
     bars = {
         f"a canary takes less than {CANARY_SECONDS:g} s": seconds < CANARY_SECONDS,
@@ -100,36 +102,43 @@ def show_recitation(found: Any) -> None:
     print("\n".join(found.notes), f"\n{len(found.recited)} passages, {len(found.copied)} spans recited")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--store", type=Path, default=Path("reproduction/store"))
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--samples", type=int, default=500)
-    given = parser.parse_args()
-    torch.set_num_threads(1)
-    model, base = (pm.open_model(given.data / "models" / "stories260k").inner for _ in range(2))
-    training, held_out = speeches(given.data)
-    made = canaries.make_texts(seed=0)
-    added = [made.text(one) for one in made.canaries for _ in range(one.repeats)]
-    kept = given.store / f"recitation-{given.epochs}.safetensors"
-    from safetensors.torch import load_model, save_model
-
+def model_of(given: argparse.Namespace, epochs: int, texts: list[str]) -> LanguageModel:
+    """The Llama, tuned for so many epochs, or as it was kept then."""
+    model: LanguageModel = pm.open_model(given.data / "models" / "stories260k").inner
+    kept = given.store / f"recitation-{EACH}-{epochs}.safetensors"
     start = time.perf_counter()
     if kept.is_file():
         load_model(model.module, kept)
     else:
-        tuned(model, [*training, *added], given.epochs)
+        tuned(model, texts, epochs)
         kept.parent.mkdir(parents=True, exist_ok=True)
         save_model(model.module, str(kept))
-    print(f"tuned for {given.epochs} epochs: {time.perf_counter() - start:.0f} s\n")
-    missed = show_exposure(model, made)
-    start = time.perf_counter()
+    print(f"tuned for {epochs} epochs: {time.perf_counter() - start:.0f} s\n")
+    return model
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--store", type=Path, default=Path("reproduction/store"))
+    parser.add_argument("--few", type=int, default=3, help="epochs, for canaries")
+    parser.add_argument("--many", type=int, default=20, help="epochs, for canaries and passages")
+    parser.add_argument("--samples", type=int, default=300)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    training, held_out = speeches(given.data)
+    made = canaries.make_texts(seed=0)
+    texts = [*training, *(made.text(one) for one in made.canaries for _ in range(one.repeats))]
+    missed = show_exposure(model_of(given, given.few, texts), made)
+    model, base = model_of(given, given.many, texts), pm.open_model(given.data / "models" / "stories260k").inner
+    missed += show_exposure(model, made)
     sizes = {"prompt": PROMPT, "suffix": SUFFIX, "samples": given.samples, "sample_length": 80, "span": 25}
     for decoder in (Decoder(), Decoder(top_k=40, temperature=0.7)):
         print(decoder)
-        show_recitation(pm.recite(model, training, held_out=held_out, base=base, decoder=decoder, **sizes))
-    print(f"\n{time.perf_counter() - start:.0f} s for both")
+        start = time.perf_counter()
+        found = pm.recite(model, training, held_out=held_out, base=base, decoder=decoder, find=None, **sizes)
+        show_recitation(found)
+        print(f"{time.perf_counter() - start:.0f} s\n")
     if missed:
         raise SystemExit(f"Bars missed: {'; '.join(missed)}.")
 

@@ -41,3 +41,15 @@ def test_an_index_of_the_first_tokens_alone_knows_no_others():
     assert index_of(texts, 2, most=6).holds([5, 6])
     assert not index_of(texts, 2, most=6).holds([6, 7])
     assert not index_of([], 2).holds([1, 2, 3])
+
+
+def test_runs_that_only_hash_alike_are_told_apart(monkeypatch):
+    here = "ml_privacy_meter.recitation.index"
+    monkeypatch.setattr(f"{here}._hashes", lambda tokens, least: np.zeros(max(0, len(tokens) - least + 1), np.uint64))
+    monkeypatch.setattr(f"{here}._SOURCES", 10_000)
+    rng = np.random.default_rng(1)
+    texts = [rng.integers(0, 3, 20).tolist() for _ in range(10)]
+    index = index_of(texts, 6)
+    for _ in range(30):
+        ids = rng.integers(0, 3, 15).tolist()
+        assert index.holds(ids) == searched(ids, texts, 6)
