@@ -121,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--store", type=Path, default=Path("reproduction/store"))
-    parser.add_argument("--few", type=int, default=3, help="epochs, for canaries")
+    parser.add_argument("--few", type=int, default=4, help="epochs, for canaries")
     parser.add_argument("--many", type=int, default=20, help="epochs, for canaries and passages")
     parser.add_argument("--samples", type=int, default=300)
     given = parser.parse_args()
