@@ -16,6 +16,7 @@ from ml_privacy_meter.targets.target import as_it_answers
 
 LOGITS = 2**24  # numbers that a model gives at once: 64 MB
 AT_ONCE = 2**22  # and of these, how many are worked on at once
+TOKENS = 2**11  # that a CPU reads at once: of more, what a layer gives leaves its cache before the next one asks
 PADDING = -1.0  # the deviation of what is no token
 
 
@@ -212,11 +213,16 @@ class LanguageModel(nn.Module):
         def size(one: _Window) -> int:
             return max(one.length, 0 if read is None else len(read[one.text]))
 
-        queue, vocabulary = sorted(windows, key=size, reverse=True), self.vocabulary()
+        queue, room = sorted(windows, key=size, reverse=True), self.room()
         while queue:
-            at_once = max(1, LOGITS // (size(queue[0]) * vocabulary))
+            at_once = max(1, room // size(queue[0]))
             yield queue[:at_once]
             queue = queue[at_once:]
+
+    def room(self) -> int:
+        """How many tokens are read at once: as many as give so many logits, and on a CPU, as suit its cache."""
+        most = LOGITS // self.vocabulary()
+        return min(most, TOKENS) if self.device.type == "cpu" else most
 
     def vocabulary(self) -> int:
         """How many different tokens the model answers with."""

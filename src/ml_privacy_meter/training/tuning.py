@@ -123,7 +123,7 @@ class ByTuning:
         adapters = self._begun(language, draws)  # drawn first, so that the order of texts hangs on nothing else
         steps = [self._steps(pieces, own, draw) for own, draw in zip(inside.T, draws, strict=True)]
         pace = Pace(self.tuning.lr, self.tuning.schedule, self.tuning.clip)
-        room = LOGITS // language.vocabulary()
+        room = language.room()
         if adapters is None:
             found = [
                 _all_weights(language, one, pace, at_once=room, progress=_part(progress, number, len(steps)))
