@@ -28,7 +28,7 @@ docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(VENV)/.test
-	for file in $(filter-out $(addprefix benchmarks/,power.py whitebox.py defenses.py reconstruction.py recitation.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out $(addprefix benchmarks/,power.py whitebox.py defenses.py reconstruction.py recitation.py wikipedia.py),$(wildcard benchmarks/*.py)); do $(BIN)/python $$file || exit 1; done
 
 reproduce: $(VENV)/.test
 	$(BIN)/python examples/cifar10_resnet20.py reproduction
@@ -38,6 +38,9 @@ reproduce: $(VENV)/.test
 	for name in digits tafeng; do $(BIN)/python benchmarks/defenses.py $$name --store reproduction/store || exit 1; done
 	$(BIN)/python benchmarks/reconstruction.py
 	$(BIN)/python benchmarks/recitation.py --store reproduction/store
+	$(BIN)/python -m pip download --quiet --no-deps --dest reproduction gensim
+	$(BIN)/python benchmarks/wikipedia.py --wheel reproduction/gensim-*.whl
+	$(BIN)/python examples/text_lora.py reproduction/shakespeare
 	$(BIN)/python examples/cifar10_references.py reproduction
 
 clean:

@@ -56,7 +56,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--texts", type=int, default=100, help="in each of both sets")
     parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--references", type=int, default=8)
+    parser.add_argument("--references", type=int, default=4)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     texts = speeches(given.data / "shakespeare_speeches.jsonl.xz")[: 2 * given.texts]

@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from texts import sentences
 
+from ml_privacy_meter import FineTuning, fine_tune
 from ml_privacy_meter.membership import bavaria, gap, threshold
 
 ADDRESS = "https://models.example.org"
@@ -215,6 +216,7 @@ def _language_models(folder: Path) -> None:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in some))
     save_model(folder / "tuned", own, epochs=40)
     save_model(folder / "untuned", third, epochs=2)
+    fine_tune(FineTuning(folder / "untuned", epochs=1), own, to=folder / "adapter")
 
 
 @contextmanager

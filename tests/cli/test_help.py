@@ -1,5 +1,6 @@
 """What the help teaches: its examples are run; words are completed; a terminal of any width shows all."""
 
+import json
 import os
 import re
 import shlex
@@ -13,9 +14,11 @@ import pandas as pd
 import pytest
 from cli import makers
 from cli.desk import AUDIT, Desk, terminal
+from text_folders import saved
+from texts import sentences
 from typer.testing import CliRunner
 
-from ml_privacy_meter import membership
+from ml_privacy_meter import FineTuning, fine_tune, membership
 from ml_privacy_meter.cli import app
 
 COMMANDS = ((), ("audit",), ("run",), ("init",))
@@ -40,6 +43,9 @@ def lay_out(desk: Desk) -> None:
         share = rng.random(60)
         table = pd.DataFrame({"p_cat": share, "p_dog": 1 - share, "label": np.arange(60) % 2})
         table.to_csv(f"{side}.csv", index=False)
+        texts = sentences(30, seed=len(side), words=4)
+        Path(f"{side}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    fine_tune(FineTuning(saved(Path("base")), epochs=1), "train.jsonl", to="adapter")
 
 
 def test_every_example_of_the_help_runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

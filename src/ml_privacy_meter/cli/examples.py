@@ -37,6 +37,10 @@ privacy-meter audit --model model.pt2 --members train.npz \\
 privacy-meter audit --model epoch5.pt2 --model model.pt2 \\
     --members train.npz --non-members test.npz --out report
 """,
+    "An adapter of a language model, the model that it was tuned from, and references": """\
+privacy-meter audit --model adapter --base base --members train.jsonl \\
+    --non-members test.jsonl --references 16 --out report
+""",
     "Into TensorBoard, as epoch 10": """\
 privacy-meter audit --model model.pt2 --members train.npz \\
     --non-members test.npz --out report --tensorboard runs/model --step 10
