@@ -58,6 +58,9 @@ ATTACKS = [
     (partial(lira, offline="one-sided"), TPR_AT_5, 40, 8),
     (partial(lira, offline="two-sided"), auc, 40, 8),
     (rmia, TPR_AT_5, 40, 8),
+    (partial(lira, snapshots=2), TPR_AT_5, 12, 8),
+    (partial(rmia, snapshots=2), TPR_AT_5, 12, 8),
+    (partial(bavaria, snapshots=2), TPR_AT_5, 12, 8),
     (partial(rmia, offline=True, break_ties=False), TPR_AT_5, 40, 8),
     (bavaria, TPR_AT_5, 40, 8),
     (partial(lira, signal=signals.log_gradient_norm), auc, 20, 8),
@@ -70,5 +73,6 @@ ATTACKS = [
     (stacked, TPR_AT_5, 6, 8),
     (gradient_clusters, TPR_AT_5, 40, 0),
     (partial(whitebox, epochs=12, networks=2, kernels=2), auc, 4, 0),
+    (partial(whitebox, snapshots=2, layers=(), gradients=(), epochs=8, networks=1), auc, 4, 0),
     (partial(whitebox_by_references, epochs=12, networks=1, kernels=2, most=2_000), TPR_AT_5, 4, 8),
 ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ml_privacy_meter.defaults import default_attacks as default_attacks
 from ml_privacy_meter.defaults import weights_of as weights_of
 from ml_privacy_meter.findings import Finding
 from ml_privacy_meter.guarantees import Guarantee
-from ml_privacy_meter.membership import Attack, MembershipGame, View, access, describe
+from ml_privacy_meter.membership import Attack, MembershipGame, View, access, describe, watches_of
 from ml_privacy_meter.playing import measures_of, play
 from ml_privacy_meter.rehearsing import Rehearsed, rehearse, with_rehearsals
 from ml_privacy_meter.report import Report, check_shown
@@ -37,7 +38,6 @@ from ml_privacy_meter.signals.tokens import are_texts
 from ml_privacy_meter.table import OWN_COLUMNS, learned_apart, table
 from ml_privacy_meter.traces import Trace
 from ml_privacy_meter.training import References
-from ml_privacy_meter.types import marked
 from ml_privacy_meter.users import by_user, without_outsiders
 from ml_privacy_meter.validity import checks_of, shifted
 
@@ -174,7 +174,7 @@ def _of_weights(
     """What attacks add that read the target's weights, and how long gradients by all weights are, if one read these."""
     named = zip(findings, attacks, strict=True)
     # what an attack gains that watched the training is not due to the weights of the model
-    ran = [(f, attack) for f, attack in named if f.scores is not None and not marked(attack, "watches")]
+    ran = [(f, attack) for f, attack in named if f.scores is not None and not watches_of(attack)]
     weights = {found.attack for found, attack in ran if access(attack) == "parameters"}
     scores = {found.attack: found.scores for found, _ in ran if found.scores is not None}
     norms = None
@@ -202,14 +202,14 @@ def _view(case: Case, reader: Reader) -> View:
     assert nameless is not None
     beside, watched = case.beside, case.watched
     seen: dict[str, Any] = {"snapshots": watched.snapshots, "updates": watched.updates}
-    seen |= {"client": case.asked, "base": case.base}
+    seen |= {"client": case.asked, "base": case.base, "reference_snapshots": beside.snapshots}
     return View(case.target, nameless, reader, beside.models, beside.inside, public, beside.public_inside, **seen)
 
 
 def _ask(view: View) -> None:
     """Asks every model for its loss: one that cannot be read is refused before an attack trains anything."""
     view.signals(signals.loss)
-    for one in view.snapshots:
+    for one in (*view.snapshots, *chain(*view.reference_snapshots)):
         view.reader.signal(signals.loss, one, view.records)
 
 

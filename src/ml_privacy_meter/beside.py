@@ -26,12 +26,24 @@ class Beside:
     Args:
         inside: of the audited records, in the audit's order.
         public: the records that they were trained on where those are no audited ones.
+        snapshots: each of them at earlier moments of its training, where these are known.
     """
 
     models: tuple[Model, ...] = ()
     inside: Bool[Tensor, "records models"] | None = None
     public: Records | None = None
     public_inside: Bool[Tensor, "public models"] | None = None
+    snapshots: tuple[tuple[Model, ...], ...] = ()
+
+    def check_moments(self, seen: int) -> None:
+        """Raises `InputError` unless each was kept at as many moments as the target was seen at, or none was."""
+        for number, snapshots in enumerate(self.snapshots):
+            if len(snapshots) != seen:
+                raise InputError(
+                    "Reference models must be kept at the moments at which the target was seen, "
+                    f"{seen} of them, found {len(snapshots)} snapshots of reference model {number} (the first is 0). "
+                    "Give as many `snapshots` of each, the oldest first."
+                )
 
 
 @dataclass(frozen=True)
@@ -96,17 +108,22 @@ def set_beside(
         found = [_saved(references, j, target, only, order) for j in range(len(references))]
         return Beside(tuple(found), inside)
     saved, names = opened.inner is targets.as_saved, _names(target, everyone, sides)
-    models: list[Model] = []
-    for number, model in enumerate(references.models):
-        called = f"Reference model {number} (the first is 0)"
-        key, load = _key(model, opened), partial(fitted, opened, target, model, sides, names=names, called=called)
-        models.append(Later(key, load, only(features.x) if saved else None))
+
+    def later(model: Any, called: str) -> Later:
+        load = partial(fitted, opened, target, model, sides, names=names, called=f"{called} (the first is 0)")
+        return Later(_key(model, opened), load, only(features.x) if saved else None)
+
+    models = tuple(later(model, f"Reference model {number}") for number, model in enumerate(references.models))
+    snapshots = tuple(
+        tuple(later(one, f"Snapshot {moment} of reference model {number}") for moment, one in enumerate(of_one))
+        for number, of_one in enumerate(references.snapshots)
+    )
     public = references.public
     if public is not None:
         if saved:
             raise InputError("The target must be asked about public records, and only its outputs were saved. Name it.")
         public = targets.fit(replace(opened, classes=target.classes), public, public)[1]
-    return Beside(tuple(models), inside, public, references.public_inside)
+    return Beside(models, inside, public, references.public_inside, snapshots)
 
 
 def earlier(

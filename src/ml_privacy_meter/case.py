@@ -129,6 +129,7 @@ def prepare(
         beside = set_beside(references, given, target, came, order=order, everyone=everyone, features=features)
     (tuned,) = earlier((base,), given, target, came, everyone, called="The base model") if base is not None else (None,)
     seen = watched(target, trace, earlier(snapshots, given, target, came, everyone))
+    beside.check_moments(len(seen.moments))
     asked = None if trace is None else everyone.groups.get(CLIENT)
     whose = None if user is None else user[order]
     return Case(target, everyone, features, member, pairs, public, beside, seen, asked, how, tuned, users or "", whose)

@@ -8,13 +8,14 @@ import numpy as np
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.findings import Finding, Risk
-from ml_privacy_meter.membership import Attack, MembershipGame, access, describe, weights_read
+from ml_privacy_meter.membership import Attack, MembershipGame, access, describe, watches_of, weights_read
 from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, error, power, tpr_at_fpr
 from ml_privacy_meter.risk.records import Measure, by_group
 from ml_privacy_meter.types import Scores, marked
 
 OUTPUTS = "the target model's output for each record"
 WEIGHTS = "the target model's weights"
+SNAPSHOTS = "the target model, and the same model at earlier moments of its training (snapshots). At each, it sees"
 UPDATES = {
     "clients": "The updates are each client's own.",
     "average": "The updates are averages over all clients of a round.",
@@ -50,7 +51,9 @@ def play(
         if callable(value) and text:
             says += f" Here, {describe(value)}: {_docstring(text)[0]}"
     sees = _by_weights(attack, _by_signal(attack, sees))
-    if viewer and marked(attack, "watches"):
+    if watches_of(attack) == "snapshots" and not marked(attack, "watches"):
+        sees = f"{SNAPSHOTS} {sees[0].lower()}{sees[1:]}"
+    if viewer and watches_of(attack):
         sees = f"{sees} Here that is {viewer}."
         sees += f" {UPDATES[updates]}" if marked(attack, "watches") == "updates" and updates in UPDATES else ""
     name = describe(attack)

@@ -44,7 +44,7 @@ def checks_of(
         right = game.view.reader.signal(signals.correct, case.target, game.view.records)
         found.append(checks.better_on_members(right, game.member))
     found.append(checks.repeatable(case.target.deterministic))
-    read = any(found.sees.lower().startswith("the target model's weights") for found in findings)
+    read = any("the target model's weights" in found.sees.lower() for found in findings)
     why = _NO_WEIGHTS if are_texts(labels) else why_none(case.target, *case.few())
     if why and not read and case.target.access == "parameters":
         found.append(checks.weights_played(why))

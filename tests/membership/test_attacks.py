@@ -86,7 +86,8 @@ def test_scores_each_record_by_itself_and_not_by_who_else_is_asked_about(attack,
 def test_does_not_hang_on_the_order_of_the_reference_models(attack):
     view = leaky(8).view
     order = [6, 7, 2, 3, 0, 1, 4, 5]
-    turned = replace(view, references=tuple(view.references[j] for j in order), inside=view.inside[:, order])
+    models, earlier = (tuple(of[j] for j in order) for of in (view.references, view.reference_snapshots))
+    turned = replace(view, references=models, reference_snapshots=earlier, inside=view.inside[:, order])
     assert np.corrcoef(attack(turned), attack(view))[0, 1] > (0.98 if marked(attack, "learns") else 1 - 1e-9)
 
 

@@ -85,7 +85,7 @@ def test_models_that_differ_widen_the_interval():
 def trained() -> View:
     """8 linear models of halves of a data set and as many other records; the target is to be set."""
     x, y, _ = worlds.draw(0, n=300, width=150)
-    references, inside = worlds.referenced(x, y, 0, 8)
+    references, inside = (worlds.referenced(x, y, 0, 8)[of] for of in ("references", "inside"))
     return View(references[0], worlds.records(x[:150], y[:150]), Reader(Store()), references, inside[:150])
 
 

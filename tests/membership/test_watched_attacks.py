@@ -1,6 +1,7 @@
 """Attacks of somebody who watched the training: what they add up, and of whom."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,11 +12,18 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership import (
     MembershipGame,
     Update,
+    as_rehearsed,
+    bavaria,
+    lira,
     rehearsals,
+    rmia,
     snapshots,
+    stacked,
     threshold,
     update_cosine,
     update_dot,
+    watches_of,
+    whitebox_by_references,
 )
 from ml_privacy_meter.signals import Moved, gradients, loss, update_alignment
 
@@ -73,14 +81,56 @@ def test_where_nothing_was_watched_they_say_what_they_need(view, attack):
         attack(replace(view, snapshots=(), updates=()))
 
 
-def test_in_rehearsals_nobody_watched():
-    """No reference model was watched: what was seen of the target would be taken for theirs."""
-    view = worlds.leaky(models=8).view
-    assert view.snapshots
-    assert view.updates
-    for game in rehearsals(replace(view, client=np.full(600, "a"))):
-        assert game.view.snapshots == game.view.updates == ()
+@pytest.fixture(scope="module")
+def beside():
+    """With reference models that were kept at the same moments."""
+    return worlds.leaky(models=8).view
+
+
+def test_in_rehearsals_nobody_watched_unless_reference_models_were_kept_at_the_same_moments(beside):
+    """What was seen of the target would be taken for theirs."""
+    assert beside.snapshots
+    assert beside.updates
+    for game in rehearsals(replace(beside, reference_snapshots=(), client=np.full(600, "a"))):
+        assert game.view.snapshots == game.view.updates == game.view.reference_snapshots == ()
         assert game.view.client is None
+    earlier = dict(zip(beside.references, beside.reference_snapshots, strict=True))
+    for game in rehearsals(beside):
+        assert game.view.snapshots == earlier[game.view.target]
+        assert game.view.reference_snapshots == tuple(earlier[one] for one in game.view.references)
+        matched = as_rehearsed(beside, game.view)
+        assert (matched.target, matched.snapshots) == (beside.target, beside.snapshots)
+
+
+@pytest.mark.parametrize("attack", [lira, bavaria, rmia])
+def test_at_each_moment_the_target_is_held_against_reference_models_of_that_moment(beside, attack):
+    def alone(k: int):
+        models = tuple(earlier[k] for earlier in beside.reference_snapshots)
+        return attack(replace(beside, target=beside.snapshots[k], references=models))
+
+    expected = attack(beside) + alone(2) + alone(1)
+    torch.testing.assert_close(attack(beside, snapshots=2), expected / 3 if attack is rmia else expected)
+
+
+def test_moments_are_the_last_one_and_others_evenly_before_it(beside):
+    many = tuple(torch.nn.Identity() for _ in range(30))
+    view = replace(beside, snapshots=many, reference_snapshots=((), many[:3]))
+    assert [many.index(one) for one in view.moments(5)[1:]] == [29, 23, 17, 11, 5]
+    assert view.moments(20)[1:] == many[:9:-1]
+    assert view.moments(5, 1) == (view.references[1], many[2], many[1], many[0])
+    assert view.moments(0) == (view.target,)
+
+
+@pytest.mark.parametrize("attack", [lira, bavaria, rmia, whitebox_by_references])
+@pytest.mark.parametrize("less", [{"reference_snapshots": ()}, {"snapshots": ()}], ids=str)
+def test_moments_that_nobody_kept_are_refused_with_what_to_do(beside, attack, less):
+    with pytest.raises(InputError, match=r"`snapshots` = 2 .* found 0 of one\. Give"):
+        attack(replace(beside, **less), snapshots=2)
+
+
+def test_a_number_of_moments_below_0_is_refused(beside):
+    with pytest.raises(InputError, match="= -1 asks for earlier moments, 0 or more"):
+        lira(beside, snapshots=-1)
 
 
 def test_who_is_asked_about_goes_with_the_record_into_folds(view):
@@ -105,3 +155,10 @@ def test_small_updates_of_models_in_half_precision_are_not_lost():
     found, whole = (update_alignment(Moved(model, moved), x, y) for moved in (small, change))
     torch.testing.assert_close(found * 1e9, whole, rtol=1e-2, atol=1e-3)
     assert whole.abs().min() > 1e-2
+
+
+def test_an_attack_is_known_to_watch_by_its_settings_too():
+    assert watches_of(snapshots) == watches_of(partial(lira, snapshots=2)) == "snapshots"
+    assert watches_of(partial(stacked, also=(partial(lira, snapshots=2),))) == "snapshots"
+    assert watches_of(update_dot) == "updates"
+    assert watches_of(lira) == watches_of(partial(lira, snapshots=0)) == ""

@@ -18,6 +18,7 @@ from ml_privacy_meter.membership import (
     whitebox,
     whitebox_by_references,
 )
+from ml_privacy_meter.membership.parts import Exploited, log_outputs
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.signals import Reader, Store, logit_gap
 
@@ -172,6 +173,38 @@ def pictures(seed: int = 0) -> MembershipGame:
 def test_layers_are_named_or_numbered_and_may_be_convolutions(named):
     scores = pictures().play(partial(whitebox, exploit_outputs=False, exploit_label=False, **named, **QUICK))
     assert auc(scores).low > 0.8
+
+
+INSIDE = {"layers": [], "exploit_loss": False, "exploit_outputs": False, "exploit_label": False}
+OUTSIDE = {"layers": [], "gradients": []}
+
+
+@pytest.mark.parametrize("shown", [INSIDE, OUTSIDE], ids=["inside", "outside"])
+def test_what_a_snapshot_alone_knows_is_found_where_it_is_shown(shown):
+    """A target that never saw the records, with an earlier moment that knows them by heart."""
+    game, blank = worlds.leaky(), worlds.blank().view.target
+    view = replace(game.view, target=blank, snapshots=(blank, game.view.target))
+    attack = partial(whitebox, **shown, **QUICK)
+    assert auc(MembershipGame(view, game.member).play(partial(attack, snapshots=1))).low > 0.75
+    assert auc(MembershipGame(view, game.member).play(attack)).low <= 0.5
+
+
+def test_a_network_learns_from_reference_models_at_the_same_moments():
+    """Only an earlier moment knows anything, of the target as of the reference models."""
+    game, blank = worlds.leaky(models=2), worlds.blank().view.target
+    view, nothing = game.view, (blank, blank)
+    view = replace(view, target=blank, snapshots=(view.target,), references=nothing)
+    view = replace(view, reference_snapshots=tuple((one,) for one in game.view.references))
+    attack = partial(whitebox_by_references, layers=(), gradients=(), most=600, **QUICK)
+    assert auc(MembershipGame(view, game.member).play(partial(attack, snapshots=1))).low > 0.8
+
+
+def test_what_outsiders_see_at_all_moments_comes_first():
+    reads = [lambda signal, k=k: torch.full((4, 3) if signal is log_outputs else (4,), float(k)) for k in (1, 2)]
+    exploited = Exploited(layers=(), gradients=())
+    parts = exploited.of(torch.nn.Identity(), torch.zeros(4, dtype=torch.long), *reads)
+    assert [float(part.amax()) for part in parts] == [1, 1, 2, 2, 1]
+    assert exploited.plain(2) == len(parts)
 
 
 def test_a_layer_that_is_not_there_is_an_error_that_lists_those_that_are():

@@ -110,7 +110,7 @@ class MemInf:
         judge = fit_networks(
             parts,
             case.member,
-            plain=exploited.plain,
+            plain=exploited.plain(),
             networks=networks,
             seed=seed,
             device=reader.device,

@@ -1,6 +1,6 @@
 """Was this record in the training set?"""
 
-from ml_privacy_meter.membership.access import access, weights_read
+from ml_privacy_meter.membership.access import access, watches_of, weights_read
 from ml_privacy_meter.membership.bavaria import bavaria
 from ml_privacy_meter.membership.clusters import gradient_clusters
 from ml_privacy_meter.membership.describe import describe
@@ -68,6 +68,7 @@ __all__ = [
     "update_cosine",
     "update_dot",
     "watches",
+    "watches_of",
     "weights_read",
     "whitebox",
     "whitebox_by_references",

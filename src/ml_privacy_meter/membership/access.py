@@ -15,6 +15,15 @@ def access(attack: Any) -> str:
     return PARAMETERS if any(_marked(part) for part in _parts(attack)) else "outputs"
 
 
+def watches_of(attack: Any) -> str:
+    """ "snapshots" or "updates" where the attack, or one among its settings, was there in training; else empty."""
+    for part in _parts(attack):
+        given = part.keywords if isinstance(part, partial) else {}
+        if said := marked(part, "watches") or ("snapshots" if given.get("snapshots") else ""):
+            return str(said)
+    return ""
+
+
 def weights_read(attack: Any) -> str:
     """What the signals among an attack's settings read of the weights, in words; empty where they read none."""
     said = dict.fromkeys(_said(part) for part in _parts(attack) if _marked(part) and part is not attack)

@@ -13,7 +13,9 @@ from ml_privacy_meter.signals.classifier import logit_gap
 from ml_privacy_meter.types import Signal, Signals, sign_of
 
 
-def bavaria(view: View, *, signal: Signal = logit_gap, queries: int = 1) -> Float[Tensor, " records"]:
+def bavaria(
+    view: View, *, signal: Signal = logit_gap, queries: int = 1, snapshots: int = 0
+) -> Float[Tensor, " records"]:
     """Log-ratio, in nats, of the predictive densities of the target's signal with and without the record.
 
     Where no reference model was trained on any of the records (offline): log Pr[T <= signal], T predicted without.
@@ -24,13 +26,13 @@ def bavaria(view: View, *, signal: Signal = logit_gap, queries: int = 1) -> Floa
     Source: Brännvall, Exponential-Family Membership Inference: From LiRA and RMIA to BaVarIA, arXiv 2603.11799, 2026
     (the Student-t variant). The normal-inverse-gamma prior is our own, fitted to all records, each side by itself: the
     mean of the records' means; k0 = variance within over variance between records; a0 = 2, b0 = a0 x variance within.
-    Queries are taken to be independent: their ratios are added.
+    Queries, and moments, are taken to be independent: their ratios are added.
 
     Args:
         signal: near Gaussian over models for one record; turned by its ``sign`` as for `threshold`.
-        queries: forms in which each record is asked about.
+        queries, snapshots: forms in which, and earlier moments at which, each record is asked about: see `lira`.
     """
-    return bavaria_scores(read(view, signal, queries, attack="bavaria"), sign=sign_of(signal))
+    return bavaria_scores(read(view, signal, queries, snapshots, attack="bavaria"), sign=sign_of(signal))
 
 
 def bavaria_scores(seen: Signals, *, sign: int = 1) -> Float[Tensor, " records"]:

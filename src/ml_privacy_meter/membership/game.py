@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def rehearsals(view: View) -> Iterator[MembershipGame]:
         InputError: there are too few reference models for it, or the memberships in some tell those in another.
     """
     played = 0
-    view = replace(view, snapshots=(), updates=(), client=None)  # of the target: no reference model was watched
+    view = replace(view, snapshots=(), updates=(), client=None)  # of the target
     if view.inside is None or not view.inside.any():
         if view.population is None or view.population_inside is None:
             raise InputError(_TOO_FEW.format(count=len(view.references)))
@@ -84,12 +85,13 @@ def rehearsals(view: View) -> Iterator[MembershipGame]:
 
 def as_rehearsed(view: View, played: View, *, seed: int = 0) -> View:
     """The view, shown with the reference models that a rehearsal was played with, as many for each record."""
+    played = replace(played, target=view.target, snapshots=view.snapshots if view.reference_snapshots else ())
     if played.records is view.records:
-        return replace(played, target=view.target)
+        return played
     assert played.hidden is not None
     rows = torch.randint(len(played.hidden), (len(view.records),), generator=torch.Generator().manual_seed(seed))
     hidden = played.hidden[rows]
-    return replace(played, target=view.target, records=view.records, inside=torch.zeros_like(hidden), hidden=hidden)
+    return replace(played, records=view.records, inside=torch.zeros_like(hidden), hidden=hidden)
 
 
 _TOO_FEW = (
@@ -113,7 +115,6 @@ def _rehearsal(view: View, j: int) -> MembershipGame | None:
     stays[j] = False
     if truth.all() or not truth.any() or not stays.any() or not (~hidden[:, stays]).any(1).all():
         return None
-    others = tuple(model for model, plays in zip(view.references, stays, strict=True) if plays)
     inside, hidden = inside[:, stays], hidden[:, stays]
     _check_silent(inside.gather(1, shown(hidden)).sum(1), truth)
     known = view.population_inside
@@ -121,7 +122,9 @@ def _rehearsal(view: View, j: int) -> MembershipGame | None:
         replace(
             view,
             target=view.references[j],
-            references=others,
+            snapshots=view.reference_snapshots[j] if view.reference_snapshots else (),
+            references=tuple(compress(view.references, stays)),
+            reference_snapshots=tuple(compress(view.reference_snapshots, stays)),
             inside=inside,
             hidden=hidden,
             population_inside=None if known is None else known[:, stays],

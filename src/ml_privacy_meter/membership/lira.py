@@ -14,7 +14,13 @@ from ml_privacy_meter.types import Signal, Signals, sign_of
 
 
 def lira(
-    view: View, *, signal: Signal = logit_gap, queries: int = 1, offline: str = "auto", variance: str = "auto"
+    view: View,
+    *,
+    signal: Signal = logit_gap,
+    queries: int = 1,
+    snapshots: int = 0,
+    offline: str = "auto",
+    variance: str = "auto",
 ) -> Float[Tensor, " records"]:
     """Log-likelihood ratio, in nats, of "trained with the record" over "trained without"; offline, a log-probability.
 
@@ -23,11 +29,13 @@ def lira(
 
     Source: Carlini et al., Membership Inference Attacks From First Principles, IEEE S&P 2022, algorithm 1; offline,
     section VI.A. Gaussians have means where the released code has medians, unbiased variances, and a shared variance
-    that is taken around each record's own mean. Queries are taken to be independent: their ratios are added.
+    that is taken around each record's own mean. Queries are taken to be independent: their ratios are added;
+    so are those of moments, against reference models at the same moments, which is ours.
 
     Args:
         signal: near Gaussian over models for one record; turned by its ``sign`` as for `threshold`.
         queries: forms in which each record is asked about.
+        snapshots: earlier moments at which each model is asked too, at most: the last, and others evenly before it.
         offline: "no": both sides. "one-sided": only models not trained on the record, log Pr[Z <= signal].
             "two-sided": the same models, minus their log-density, as the paper's code has it and far weaker. "auto":
             "one-sided" where no reference model was trained on any of the records, else "no".
@@ -37,7 +45,7 @@ def lira(
     Raises:
         InputError: a record lacks reference models on a side that is used.
     """
-    seen = read(view, signal, queries, attack="lira")
+    seen = read(view, signal, queries, snapshots, attack="lira")
     return lira_scores(seen, sign=sign_of(signal), offline=offline, variance=variance)
 
 

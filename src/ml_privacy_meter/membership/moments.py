@@ -52,17 +52,18 @@ class Moments:
         return torch.maximum(_spread(self.mean[some]) - chance, self.within / 1000)
 
 
-def read(view: View, signal: Signal, queries: int = 1, *, attack: str, population: bool = False) -> Signals:
-    """``signal``, one number a record, with a last axis of queries, also where there is one query."""
+def read(
+    view: View, signal: Signal, queries: int = 1, snapshots: int = 0, *, attack: str, population: bool = False
+) -> Signals:
+    """``signal``, one number a record, with a last axis of queries and moments, also where there is one of either."""
     if not view.references:
         raise InputError(f"`{attack}` needs reference models, and there are none. Give `references`.")
-    seen = (view.population_signals if population else view.signals)(signal, queries)
-    if seen.target.ndim != (1 if queries == 1 else 2):
+    seen = (view.population_signals if population else view.signals)(signal, queries, snapshots)
+    if seen.target.ndim != (1 if queries == 1 and not snapshots else 2):
         found = tuple(seen.target.shape[1:])
         raise InputError(f"`{attack}` needs a signal of one number a record, found shape {found}. Choose another.")
-    if queries > 1:
-        return seen
-    return Signals(seen.target[:, None], seen.reference[:, :, None], seen.inside)
+    several = seen.target.ndim > 1
+    return seen if several else Signals(seen.target[:, None], seen.reference[:, :, None], seen.inside)
 
 
 def moments(seen: Signals, trained: bool) -> Moments:

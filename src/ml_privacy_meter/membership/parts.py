@@ -30,26 +30,27 @@ class Exploited:
     loss: bool = True
     label: bool = True
 
-    @property
-    def plain(self) -> int:
-        """How many of the parts, the first, can be seen from outside of the model: outputs, loss and label."""
-        return self.outputs + self.loss + self.label
+    def plain(self, moments: int = 1) -> int:
+        """How many of the parts, the first, can be seen from outside of the model: outputs, losses and label."""
+        return moments * (self.outputs + self.loss) + self.label
 
-    def of(self, model: Model, labels: Tensor, read: Read) -> list[Part]:
-        """Parts of each record: outputs, loss and label, then activations, then gradients.
+    def of(self, model: Model, labels: Tensor, *reads: Read) -> list[Part]:
+        """Parts of each record: outputs and loss at each moment and the label, then activations, then gradients.
 
         Args:
-            read: what a signal of the model says of the records, whose labels these are.
+            reads: what a signal of the model says of the records, whose labels these are; and, of each earlier moment
+                that is shown beside, what it said there.
         """
         parts: list[Part] = []
-        if self.outputs:
-            parts.append(read(log_outputs))
-        if self.loss:
-            parts.append(read(logit_gap)[:, None])
+        for read in reads:
+            if self.outputs:
+                parts.append(read(log_outputs))
+            if self.loss:
+                parts.append(read(logit_gap)[:, None])
         if self.label:
-            parts.append(_coded(labels, read(log_outputs).shape[1]))
-        parts += [_activations(model, which, read) for which in self.layers]
-        parts += [_gradients(model, which, read) for which in self.gradients]
+            parts.append(_coded(labels, reads[0](log_outputs).shape[1]))
+        parts += [_activations(model, which, read) for which in self.layers for read in reads]
+        parts += [_gradients(model, which, read) for which in self.gradients for read in reads]
         if not parts:
             raise InputError("An attack network needs something to look at, found nothing. Exploit the loss.")
         return parts

@@ -24,6 +24,7 @@ def rmia(
     temperature: float = 2.0,
     signal: Signal | None = None,
     queries: int = 1,
+    snapshots: int = 0,
     break_ties: bool = True,
 ) -> Float[Tensor, " records"]:
     """Share, in [0, 1], of population records z with LR(x) / LR(z) >= ``gamma``, where LR(x) = p(x | target) / p(x).
@@ -36,9 +37,9 @@ def rmia(
     each was trained on, and other records, with labels.
 
     Source: Zarifzadeh et al., Low-Cost High-Power Membership Inference Attacks, ICML 2024. Theirs takes a softmax by
-    Taylor series with a margin, ours the plain one. Several queries: the mean of their shares. A side without a model
-    is filled in by their offline rule, mean trained with = ``a`` x mean trained without + 1 - ``a``. Theirs has no
-    signal but the outputs; with ``signal``, p(x | target) is the number in (0, 1) whose log-odds the signal is.
+    Taylor series with a margin, ours the plain one. Several queries or moments: the mean of their shares. A side
+    without a model is filled in by their offline rule, mean trained with = ``a`` x mean trained without + 1 - ``a``.
+    Theirs has no signal but the outputs; with ``signal``, p(x | target) is the number in (0, 1) whose log-odds it is.
 
     Args:
         gamma: by how much x must beat z.
@@ -46,14 +47,14 @@ def rmia(
         offline: True: only reference models not trained on x are used. None: True where there are no others.
         temperature: divides the logits before the softmax; with ``signal``, the signal.
         signal: one in log-odds, such as `gradient_gap` or `logit_gap`, in place of the true label's probability.
-        queries: forms in which each record is asked about.
+        queries, snapshots: forms in which, and earlier moments at which, each record is asked about: see `lira`.
         break_ties: orders records that beat equally many by LR(x), which most of the exposed ones need; the share is
             then (count + place in (0, 1)) / (population + 1). False: the share alone.
 
     Raises:
         InputError: a record without a reference model that may be used; the labels are quantities.
     """
-    ask = partial(read, view, signal or log_probability(temperature), queries, attack="rmia")
+    ask = partial(read, view, signal or log_probability(temperature), queries, snapshots, attack="rmia")
     population = None if view.population is None else ask(population=True)
     seen = ask()
     if signal is not None:

@@ -62,8 +62,7 @@ def stacked(
     told = _tell(view, also=also, queries=queries, games=games, folds=folds, seed=seed)
     shown = (as_rehearsed(view, played, seed=seed) for played in told.views)
     judged = torch.stack([_features(one, also, queries) for one in shown], 1)
-    same = view.records is told.views[0].records
-    return told.judge(judged, told.fold if same else _folds(judged, folds, seed))
+    return told.judge(judged, told.fold if view.records is told.views[0].records else _folds(judged, folds, seed))
 
 
 @dataclass(frozen=True)
@@ -122,16 +121,14 @@ def _features(view: View, also: Sequence[Attack], queries: int) -> Float[Tensor,
         columns += [part.mean(1) for part in (gap.target - side.mean, side.mean, usual)]
     ahead = (gap.target - torch.stack([side.mean for side in sides]).mean(0)).mean(1)
     columns.append(ahead.mean().expand_as(ahead))
-    if are_texts(labels):
-        lowest = min_k_plus_plus if getattr(view.target, "spread", True) else min_k
-        seen = read(view, lowest, queries, attack="stacked")
-        columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
-    elif not labels.is_floating_point():
+    texts, quantities = are_texts(labels), labels.is_floating_point()
+    lowest = min_k_plus_plus if getattr(view.target, "spread", True) else min_k
+    if not texts and not quantities:
         columns += [_ratio(read(view, log_probability(t), queries, attack="stacked")) for t in (1.0, 2.0)]
-        for signal in (entropy, margin):
-            seen = read(view, signal, queries, attack="stacked")
-            columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
-    if labels.dtype == torch.int64 and not are_texts(labels):
+    for signal in (lowest,) if texts else () if quantities else (entropy, margin):
+        seen = read(view, signal, queries, attack="stacked")
+        columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
+    if labels.dtype == torch.int64 and not texts:
         columns.append(_mean_of_class(ahead, labels))
     return torch.stack([*columns, *(attack(view) for attack in also)], 1).float()
 
@@ -156,13 +153,7 @@ def _mean_of_class(values: Float[Tensor, " records"], labels: Int[Tensor, " reco
 def _learned(x: Float[Tensor, "answers features"], y: Bool[Tensor, " answers"], seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    classifier = HistGradientBoostingClassifier(
-        max_iter=150,
-        learning_rate=0.06,
-        max_leaf_nodes=15,
-        l2_regularization=1.0,
-        early_stopping=False,
-        random_state=seed,
-    )
+    growth = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 15, "l2_regularization": 1.0}
+    classifier = HistGradientBoostingClassifier(**growth, early_stopping=False, random_state=seed)
     with threadpool_limits(limits=1, user_api="openmp"):  # see `quantile`: two are slower
         return classifier.fit(x.numpy(), y.numpy())

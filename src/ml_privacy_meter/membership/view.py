@@ -13,6 +13,10 @@ from ml_privacy_meter.types import Model, Reads, Records, Scores, Signal, Signal
 
 Inside = Bool[Tensor, "records models"]
 _NO_POPULATION = "This attack needs a population: decorate it with `needs_population`."
+_NO_SNAPSHOTS = (
+    "`snapshots` = {asked} asks for earlier moments, 0 or more, of each model that is used, found {found} of one. Give "
+    "`snapshots` or a `trace` to the audit, and `snapshots` to `own_references`."
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class View:
         hidden: ``hidden[i, j]``: what model j says of record i is not shown; None: all is.
         known: other records, of which it is known whether the target was trained on them: see ``known_member``.
         snapshots: the target at earlier moments of its training, the oldest first.
+        reference_snapshots: of each reference model, the same at the same moments; empty: nobody has them.
         updates: what was changed in its weights on the way, in order: each an `Update`.
         client: an array: of each record, whose training set is asked about; None: that of all together.
         base: the model that the target was tuned from, which anybody can have; None: not known.
@@ -46,17 +51,28 @@ class View:
     known: Records | None = None
     known_member: Bool[Tensor, " known"] | None = None
     snapshots: tuple[Model, ...] = ()
+    reference_snapshots: tuple[tuple[Model, ...], ...] = ()
     updates: tuple[Any, ...] = ()
     client: Any = None
     base: Model | None = None
 
-    def signals(self, signal: Signal, queries: int = 1) -> Signals:
+    def signals(self, signal: Signal, queries: int = 1, snapshots: int = 0) -> Signals:
         """``signal`` of the records, under the target model and every reference model.
 
         Args:
             queries: in how many forms each model is asked (images also mirrored and moved); more than 1 adds an axis.
+            snapshots: at how many earlier moments, too (see `moments`): answers there are more along the same axis.
         """
-        return self._read(signal, queries, self.records, self.inside, self.hidden)
+        return self._read(signal, (queries, snapshots), self.records, self.inside, self.hidden)
+
+    def moments(self, snapshots: int, reference: int | None = None) -> tuple[Model, ...]:
+        """The target, or a reference model; then, at most so many, its last snapshot and others evenly before it."""
+        model, found = self.target, self.snapshots
+        if reference is not None:
+            model, found = self.references[reference], (self.reference_snapshots or {reference: ()})[reference]
+        if snapshots < 0 or (snapshots and not found):
+            raise InputError(_NO_SNAPSHOTS.format(asked=snapshots, found=len(found)))
+        return (model, *found[:: -(len(found) // snapshots) or -1][:snapshots]) if snapshots else (model,)
 
     def of_target(self, signal: Signal, *, population: bool = False) -> Tensor:
         """``signal`` of the records, or of the population, under the target alone: no reference model is asked."""
@@ -65,23 +81,24 @@ class View:
             raise InputError(_NO_POPULATION)
         return self.reader.signal(signal, self.target, records)
 
-    def population_signals(self, signal: Signal, queries: int = 1) -> Signals:
+    def population_signals(self, signal: Signal, queries: int = 1, snapshots: int = 0) -> Signals:
         """The same of the population."""
         if self.population is None:
             raise InputError(_NO_POPULATION)
-        return self._read(signal, queries, self.population, self.population_inside, None)
+        return self._read(signal, (queries, snapshots), self.population, self.population_inside, None)
 
     def _read(
-        self, signal: Signal, queries: int, records: Records, inside: Inside | None, hidden: Inside | None
+        self, signal: Signal, each: tuple[int, int], records: Records, inside: Inside | None, hidden: Inside | None
     ) -> Signals:
-        def of(model: Model) -> Tensor:
-            asked = [self.reader.signal(signal, model, records, query) for query in range(queries)]
-            return asked[0] if queries == 1 else torch.stack(asked, -1)
+        def of(reference: int | None = None) -> Tensor:
+            models = self.moments(each[1], reference)
+            asked = [self.reader.signal(signal, one, records, query) for one in models for query in range(each[0])]
+            return asked[0] if len(asked) == 1 else torch.stack(asked, -1)
 
-        target = of(self.target)
+        target = of()
         reference = target.new_empty(len(target), len(self.references), *target.shape[1:])
-        for j, model in enumerate(self.references):
-            reference[:, j] = of(model)
+        for j in range(len(self.references)):
+            reference[:, j] = of(j)
         if inside is None:
             inside = torch.zeros(reference.shape[:2], dtype=torch.bool)
         if hidden is not None and hidden.any():

@@ -34,6 +34,7 @@ def whitebox(
     exploit_outputs: bool = True,
     exploit_loss: bool = True,
     exploit_label: bool = True,
+    snapshots: int = 0,
     networks: int = 3,
     epochs: int = 50,
     lr: float = 1e-3,
@@ -58,12 +59,14 @@ def whitebox(
     map of activations is a dense layer. Departures: cross entropy in place of the squared error; a gradient is shown as
     its direction and the logarithm of its norm, the loss as the logit gap, outputs as log-probabilities, all
     standardised, as members differ by orders of magnitude; loss and norms also go straight to the answer; the
-    gradient of a layer that is not linear is one row, and projected to 2,048 numbers where it has more; epochs are
+    gradient of a layer that is not linear is one row, and projected to 2,048 numbers where it has more; where several
+    moments of a training are shown, what is read at each has components of its own (there stacked in one); epochs are
     chosen by records held back, and several networks averaged.
 
     Args:
         layers: whose activations are read, by name or number; "last": what the last layer with parameters is given.
         gradients: layers by whose parameters the gradient of the loss is read; "last": the last that has any.
+        snapshots: earlier moments of the model that are shown beside it, at most: the last, others evenly before it.
         networks: that are fitted, each with other records held back.
         epochs: at most: a network that has not become better for 8 is finished.
         validation: share of the known records that is held back from a network, to choose its epoch by.
@@ -72,10 +75,9 @@ def whitebox(
     exploited = Exploited(layers, gradients, exploit_outputs, exploit_loss, exploit_label)
     if view.known is None or view.known_member is None:
         raise InputError("`whitebox` needs records whose membership is known, found none. See `needs_known`.")
-    read = partial(_read, view.reader, view.target, view.known)
-    parts = exploited.of(view.target, view.known.labels, read)
+    parts = _parts(view, exploited, snapshots, view.known)
     fitting = {"networks": networks, "epochs": epochs, "lr": lr, "batch_size": batch_size, "validation": validation}
-    return _judged(view, exploited, parts, view.known_member, **fitting, kernels=kernels, seed=seed)
+    return _judged(view, exploited, snapshots, parts, view.known_member, **fitting, kernels=kernels, seed=seed)
 
 
 @sees_parameters
@@ -89,6 +91,7 @@ def whitebox_by_references(
     exploit_outputs: bool = True,
     exploit_loss: bool = True,
     exploit_label: bool = True,
+    snapshots: int = 0,
     most: int = 20_000,
     networks: int = 3,
     epochs: int = 50,
@@ -116,17 +119,22 @@ def whitebox_by_references(
         InputError: no records are known that trained some reference models and not others.
     """
     exploited = Exploited(layers, gradients, exploit_outputs, exploit_loss, exploit_label)
-    parts, member = _of_references(view, exploited, most, seed)
+    parts, member = _of_references(view, exploited, snapshots, most, seed)
     fitting = {"networks": networks, "epochs": epochs, "lr": lr, "batch_size": batch_size, "validation": validation}
-    return _judged(view, exploited, parts, member, **fitting, kernels=kernels, seed=seed)
+    return _judged(view, exploited, snapshots, parts, member, **fitting, kernels=kernels, seed=seed)
 
 
 def _judged(
-    view: View, exploited: Exploited, parts: Sequence[Part], member: Bool[Tensor, " known"], **fitting: Any
+    view: View,
+    exploited: Exploited,
+    snapshots: int,
+    parts: Sequence[Part],
+    member: Bool[Tensor, " known"],
+    **fitting: Any,
 ) -> Float[Tensor, " records"]:
-    device = getattr(view.reader, "device", "cpu")
-    judge = fit_networks(parts, member, plain=exploited.plain, device=device, **fitting)
-    return judge(exploited.of(view.target, view.records.labels, view.of_target))
+    device, plain = getattr(view.reader, "device", "cpu"), exploited.plain(len(view.moments(snapshots)))
+    judge = fit_networks(parts, member, plain=plain, device=device, **fitting)
+    return judge(_parts(view, exploited, snapshots, view.records))
 
 
 def fit_networks(
@@ -164,7 +172,7 @@ def fit_networks(
 
 
 def _of_references(
-    view: View, exploited: Exploited, most: int, seed: int
+    view: View, exploited: Exploited, snapshots: int, most: int, seed: int
 ) -> tuple[list[Part], Bool[Tensor, " answers"]]:
     """What reference models say of records, as many of each, and whether it was inside."""
     records, inside, hidden = view.records, view.inside, view.hidden
@@ -172,10 +180,10 @@ def _of_references(
         records, inside, hidden = view.population, view.population_inside, None
     if inside is None or not inside.any() or inside.all():
         raise InputError(_NO_REFERENCES)
-    models = view.references[: max(2, -(-most // len(records)))]
+    models = range(len(view.references))[: max(2, -(-most // len(records)))]
     rng, found, member = torch.Generator().manual_seed(seed), [], []
-    for j, model in enumerate(models):
-        parts = exploited.of(view.target, records.labels, partial(_read, view.reader, model, records))
+    for j in models:
+        parts = _parts(view, exploited, snapshots, records, j)
         # in an order of their own, else answers would hang on that of the records
         order = torch.stack([_sum(part) for part in parts]).sum(0).argsort(stable=True)
         shown = order if hidden is None else order[~hidden[order, j]]
@@ -183,6 +191,14 @@ def _of_references(
         found.append([part[rows] for part in parts])
         member.append(inside[rows, j])
     return [_joined(parts) for parts in zip(*found, strict=True)], torch.cat(member)
+
+
+def _parts(
+    view: View, exploited: Exploited, snapshots: int, records: Records, reference: int | None = None
+) -> list[Part]:
+    """What is read of the records: of the target, or of a reference model, which is built like it."""
+    reads = [partial(_read, view.reader, model, records) for model in view.moments(snapshots, reference)]
+    return exploited.of(view.target, records.labels, *reads)
 
 
 def _read(reader: Reads, model: Model, records: Records, signal: Signal) -> Tensor:

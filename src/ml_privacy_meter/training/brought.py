@@ -78,12 +78,16 @@ def _check_outputs(outputs: np.ndarray, kind: str, file: str | Path) -> None:
             )
 
 
-def own_references(models: Sequence[Any], members: Any, non_members: Any) -> References:
+def own_references(
+    models: Sequence[Any], members: Any, non_members: Any, *, snapshots: Sequence[Sequence[Any]] = ()
+) -> References:
     """Models that the user trained, and what each was trained on.
 
     Args:
         models: each is what `open_model` takes.
         members, non_members: inside, (records, models), of the audit's members and non-members in their order.
+        snapshots: of each model, the same at earlier moments of its training, the oldest first: as many as the target
+            was seen at (the ``snapshots`` of the audit, or the rounds of its ``trace``), after as many steps.
 
     Raises:
         InputError: a matrix has another shape, or a model was trained on none of the records.
@@ -97,4 +101,5 @@ def own_references(models: Sequence[Any], members: Any, non_members: Any) -> Ref
             raise InputError(f"`{name}` must have a column for each of {len(models)} models, found {side.shape}.")
     inside = check_inside(np.concatenate(sides), records=len(sides[0]) + len(sides[1]), models=len(models))
     says = {"count": len(models), "trained": "by the user"}
-    return References(models, inside[: len(sides[0])], inside[len(sides[0]) :], says=says)
+    earlier = tuple(map(tuple, snapshots))
+    return References(models, inside[: len(sides[0])], inside[len(sides[0]) :], says=says, snapshots=earlier)

@@ -76,6 +76,7 @@ class References:
         gives: "logits" or "probabilities": what ``outputs`` are.
         keys: of the members and non-members that the models were trained on; other records are refused.
         says: how they were trained, for the report.
+        snapshots: of each model, the same at earlier moments of its training, the oldest first; empty: none were kept.
     """
 
     models: tuple[Any, ...]
@@ -87,10 +88,16 @@ class References:
     gives: str = ""
     keys: tuple[str, str] = ("", "")
     says: Mapping[str, Any] = field(default_factory=dict)
+    snapshots: tuple[tuple[Any, ...], ...] = ()
 
     def __post_init__(self) -> None:
         found = self.models if self.outputs is None else self.outputs
         columns = {self.members.shape[1], self.non_members.shape[1], len(found)}
+        if self.snapshots and len(self.snapshots) != len(self.models):
+            raise InputError(
+                f"`snapshots` must hold a list for each of {len(self.models)} reference models, found "
+                f"{len(self.snapshots)}. Give each model's own, the oldest first."
+            )
         if len(columns) > 1:
             raise InputError(
                 f"`members` and `non_members` must have a column for each reference model, found {len(found)} models "
