@@ -1,17 +1,21 @@
 """Who watches a training learns more than from the final model: federated digits, and CIFAR-100 over epochs.
 
 python benchmarks/federated_membership.py digits
+python benchmarks/federated_membership.py references
 python benchmarks/federated_membership.py epochs --data ../shared/data
 
 Digits: 4 clients of 150 records, 30 rounds; each attack is asked whether a record was in the training set of one
-client. CIFAR-100: a model trained centrally, five snapshots of which are seen, from earlier or later epochs, as in Nasr
-et al. 2019. Choices about attacks and trainings were made on other seeds (100 and above).
+client. References: the same trainings, as somebody sees them who gets every fifth global model, knows half of the
+members, or trains federated models alike, from the same first weights, on halves of all records. CIFAR-100: a model
+trained centrally, five snapshots of which are seen, from earlier or later epochs, as in Nasr et al. 2019. Choices about
+attacks and trainings were made on other seeds (100 and above).
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,32 +24,40 @@ from scipy import stats
 from torch import nn
 
 import ml_privacy_meter as pm
-from ml_privacy_meter.membership import snapshots, threshold, update_cosine, update_dot
+from ml_privacy_meter.federated import global_models
+from ml_privacy_meter.membership import (
+    MembershipGame,
+    View,
+    bavaria,
+    lira,
+    rmia,
+    snapshots,
+    threshold,
+    update_cosine,
+    update_dot,
+    whitebox,
+)
+from ml_privacy_meter.risk import auc, tpr_at_fpr
+from ml_privacy_meter.signals import Reader, Store
+from ml_privacy_meter.training.split import balanced
 
+BESIDE = (lira, rmia, bavaria, whitebox)  # each also at several moments
 ATTACKS = (threshold, snapshots, update_dot, update_cosine)
 CLIENTS, EACH = 4, 150
+NAMES = [f"client-{k}" for k in range(CLIENTS)]
+MODELS, EVERY = 8, 5  # reference models; rounds from one global model that is seen to the next
 SEEN = {"1 to 5": range(1, 6), "2 to 10": range(2, 11, 2), "8 to 40": range(8, 41, 8), "24 to 40": range(24, 41, 4)}
 
 
 def digits(seed: int) -> dict[str, float]:
     """The AUC of each attack by viewer, for one training."""
-    from sklearn.datasets import load_digits
-
-    pixels, labels = load_digits(return_X_y=True)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    x, y = torch.from_numpy(pixels[order] / 16).float(), torch.from_numpy(labels[order])
+    x, y, model = drawn(seed)
     many = CLIENTS * EACH
-    owner = np.repeat([f"client-{k}" for k in range(CLIENTS)], EACH)
+    owner = np.repeat(NAMES, EACH)
     members = pm.Records(x[:many], y[:many], np.arange(many), {"client": owner})
     others = pm.Records(x[many : 2 * many], y[many : 2 * many], np.arange(many, 2 * many))
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-    clients = {name: (x[:many][owner == name], y[:many][owner == name]) for name in dict.fromkeys(owner)}
-    recipe = replace(pm.federated.FEDAVG, lr=0.1, batch_size=16)
     with tempfile.TemporaryDirectory() as folder:
-        trace = pm.federated.federate(
-            model, clients, to=Path(folder) / "trace", rounds=30, recipe=recipe, local_epochs=10, seed=seed
-        )
+        trace = federated(model, x[:many], y[:many], seed, folder)
         model.load_state_dict(trace.final())
         theirs = members.take(np.flatnonzero(owner != "client-0"))
         theirs = replace(theirs, base=None, rows=None)
@@ -69,6 +81,58 @@ def digits(seed: int) -> dict[str, float]:
             "participant's update_dot - loss (of others)": found["participant, of others: update_dot"]
             - found["participant, of others: threshold"],
         }
+
+
+def drawn(seed: int) -> tuple[torch.Tensor, torch.Tensor, nn.Module]:
+    """The digits in an order of their own, and a network with its first weights."""
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    return torch.from_numpy(pixels[order] / 16).float(), torch.from_numpy(labels[order]), model
+
+
+def federated(model: nn.Module, x: torch.Tensor, y: torch.Tensor, seed: int, folder: str) -> pm.traces.Trace:
+    """A training of 30 rounds; the records are dealt to the clients in their order."""
+    clients = dict(zip(NAMES, zip(x.split(EACH), y.split(EACH), strict=True), strict=True))
+    recipe = replace(pm.federated.FEDAVG, lr=0.1, batch_size=16)
+    to = Path(folder) / "trace"
+    return pm.federated.federate(model, clients, to=to, rounds=30, recipe=recipe, local_epochs=10, seed=seed)
+
+
+def references(seed: int) -> dict[str, float]:
+    """AUC and TPR of attacks that learn from reference models, or from known records, at one moment and at several."""
+    x, y, model = drawn(seed)
+    many = 2 * CLIENTS * EACH
+    x, y, member = x[:many], y[:many], torch.arange(many) < many // 2
+    inside = balanced(many, MODELS, seed)
+    trained = []
+    for number, here in enumerate((member, *inside.T)):
+        with tempfile.TemporaryDirectory() as folder:
+            trace = federated(model, x[here], y[here], seed + 1000 * number, folder)
+            trained.append(global_models(trace.by_outsider(EVERY), model))
+    (*earlier, target), *others = trained
+    view = View(
+        target=target,
+        records=pm.Records(x, y, np.arange(many)),
+        reader=Reader(Store()),
+        references=tuple(last for *_, last in others),
+        inside=inside,
+        snapshots=tuple(earlier),
+        reference_snapshots=tuple(tuple(before) for *before, _ in others),
+    )
+    found = {}
+    for attack in (threshold, snapshots, *BESIDE):
+        alone, rare = MembershipGame(view, member).play(attack), partial(tpr_at_fpr, fpr=0.01)
+        found |= {f"{attack.__name__}: AUC": auc(alone).value, f"{attack.__name__}: TPR at 1%": rare(alone).value}
+        if attack in BESIDE:
+            beside = MembershipGame(view, member).play(partial(attack, snapshots=len(earlier) - 1))
+            name = f"{attack.__name__}, {len(earlier) - 1} snapshots"
+            found |= {f"{name}: AUC": auc(beside).value, f"{name}: TPR at 1%": rare(beside).value}
+            found[f"{name} - alone: AUC"] = found[f"{name}: AUC"] - found[f"{attack.__name__}: AUC"]
+    return found
 
 
 def epochs(seed: int, data: Path, each: int) -> dict[str, float]:
@@ -121,14 +185,14 @@ def table(rows: list[dict[str, float]]) -> None:
 
 def main() -> None:
     say = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    say.add_argument("what", choices=("digits", "epochs"), nargs="?", default="digits")
+    say.add_argument("what", choices=("digits", "references", "epochs"), nargs="?", default="digits")
     say.add_argument("--seeds", type=int, default=5)
     say.add_argument("--first", type=int, default=0, help="the first seed")
     say.add_argument("--data", type=Path, default=Path("../shared/data"))
     say.add_argument("--each", type=int, default=1_000, help="members, and non-members, of CIFAR-100")
     asked = say.parse_args()
-    run = digits if asked.what == "digits" else lambda seed: epochs(seed, asked.data, asked.each)
-    table([run(asked.first + seed) for seed in range(asked.seeds)])
+    run = {"digits": digits, "references": references, "epochs": partial(epochs, data=asked.data, each=asked.each)}
+    table([run[asked.what](asked.first + seed) for seed in range(asked.seeds)])
 
 
 if __name__ == "__main__":

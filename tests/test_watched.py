@@ -3,6 +3,7 @@
 import copy
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from traces import fakes
 import ml_privacy_meter as pm
 from ml_privacy_meter import rounds, watched
 from ml_privacy_meter.case import prepare
-from ml_privacy_meter.membership import snapshots, threshold, update_dot
+from ml_privacy_meter.membership import lira, snapshots, threshold, update_dot
 from ml_privacy_meter.report.document import dump
+from ml_privacy_meter.report.threats import level
 
 ALL = [threshold, snapshots, update_dot]
 CLIENTS = ("client-0", "client-1")
@@ -364,6 +366,49 @@ def test_of_models_that_only_answer_no_update_is_seen(models):
     assert "snapshots" in report.risks
     assert "update_dot" not in report.risks
     assert "what they answer" in report.by_round.viewer
+
+
+@pytest.fixture(scope="module")
+def kept(models):
+    """Reference models that were kept at the same moments."""
+    _, (members, others) = models
+    x, y = (torch.cat(both) for both in zip(members, others, strict=True))
+    inside = worlds.halves(len(y), 4, 0)
+    trained = [epochs(x[here], y[here], after=(5, 15, 40)) for here in inside.T]
+    rows = inside.tensor_split([len(members[1])])
+    return pm.own_references([last for *_, last in trained], *rows, snapshots=[before for *before, _ in trained])
+
+
+def test_reference_models_of_the_same_moments_stand_beside_snapshots(models, kept):
+    (*earlier, model), (members, others) = models
+    watching = partial(lira, snapshots=2)
+    report = pm.audit(model, members, others, references=kept, snapshots=earlier, attacks=[snapshots, lira, watching])
+    assert not report.failed
+    found = {one.attack: one for one in report.findings}
+    assert found["lira(snapshots=2)"].risks[0].low > 0.6
+    assert {name: len(one.rehearsed) for name, one in found.items()} == dict.fromkeys(found, 4)
+    assert found["lira(snapshots=2)"].sees.startswith(
+        "the target model, and the same model at earlier moments of its training (snapshots). At each, it sees the "
+        "target model's output for each record, the record's true label, and reference models with the records that "
+        "each was trained on. Here that is somebody who has snapshots of the model from its training"
+    )
+    assert level(found["lira(snapshots=2)"].sees) == level(found["snapshots"].sees)
+    assert level(found["lira"].sees) != level(found["snapshots"].sees)
+
+
+def test_reference_models_must_be_kept_at_as_many_moments_as_the_target(models, kept):
+    (*earlier, model), (members, others) = models
+    with pytest.raises(pm.InputError, match="1 of them, found 2 snapshots of reference model 0"):
+        prepare(model, members, others, references=kept, snapshots=earlier[1:])
+
+
+def test_a_snapshot_of_a_reference_model_that_cannot_be_read_is_refused_first(models, kept):
+    (*earlier, model), (members, others) = models
+    broken = replace(kept, snapshots=(*kept.snapshots[:3], (earlier[0], nn.Linear(100, 5))))
+    with pytest.raises(
+        pm.InputError, match=r"Snapshot 1 of reference model 3 \(the first is 0\).*3 columns.*5 columns"
+    ):
+        pm.audit(model, members, others, references=broken, snapshots=earlier, attacks=[threshold])
 
 
 def test_a_snapshot_of_another_architecture_is_asked_but_not_subtracted(models):

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -8,7 +9,7 @@ from torch import Generator, nn
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.training import batched, fit
-from ml_privacy_meter.training.fit import fit_models, models_at_once
+from ml_privacy_meter.training.fit import AT, fit_models, models_at_once
 from ml_privacy_meter.training.recipe import Recipe, fresh, from_factory
 from ml_privacy_meter.training.side import side_by_side
 
@@ -182,6 +183,19 @@ def test_one_of_those_side_by_side_that_fails_stops_the_others():
 
     with pytest.raises(InputError, match="no"):
         side_by_side([go_on, fail], lambda share: None)
+
+
+@pytest.mark.parametrize("make", [dropout, normalised])
+def test_weights_are_kept_as_they_were_after_an_epoch(make):
+    recipe = Recipe(epochs=3, batch_size=16, precision="fp32", lr=0.01, schedule="constant")
+    kept = fit_models(recipe, builder(make), X, Y, INSIDE, SEEDS, snapshots=(1, 2))
+    for epoch in (1, 2):
+        at = AT.format(epoch)
+        earlier = [{n.removeprefix(at): w for n, w in state.items() if n.startswith(at)} for state in kept]
+        shorter = fit_models(replace(recipe, epochs=epoch), builder(make), X, Y, INSIDE, SEEDS)
+        assert largest_difference(earlier, shorter) < 1e-5
+    last = [{name: w for name, w in state.items() if "/" not in name} for state in kept]
+    assert largest_difference(last, fit_models(recipe, builder(make), X, Y, INSIDE, SEEDS)) == 0
 
 
 def test_training_sets_may_differ_in_size():

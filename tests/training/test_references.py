@@ -8,6 +8,7 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,23 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from torch import nn
 from tqdm import tqdm
 from training.makers import everyone, my_training, two_sides
 
 from ml_privacy_meter import InputError, as_records
+from ml_privacy_meter.defenses import label_smoothing
 from ml_privacy_meter.records import scan
 from ml_privacy_meter.targets import fit, open_model
-from ml_privacy_meter.training import References, load_outputs, own_references, plan, plan_references, train_references
+from ml_privacy_meter.training import (
+    Recipe,
+    References,
+    load_outputs,
+    own_references,
+    plan,
+    plan_references,
+    train_references,
+)
 
 __all__ = ["my_training"]
 
@@ -195,6 +206,50 @@ def test_quantities_are_trained_on_too():
     models = train_references(Ridge(), (x[:40], y[:40]), (x[40:], y[40:]), count=2).models
     target, a, _ = fit(models[0].open(), as_records((x[:40], y[:40])), as_records((x[40:], y[40:])))
     assert torch.nn.functional.mse_loss(target(a.x).squeeze().double(), a.labels.double()) < 0.1
+
+
+def test_a_recipes_models_are_kept_at_earlier_epochs_too(tmp_path):
+    members, others = two_sides()
+    recipe = Recipe(nn.Linear(6, 3), epochs=4, batch_size=16, lr=0.1)
+    given = {"count": 2, "store": tmp_path}
+    found = train_references(recipe, members, others, **given, snapshots=(3, 1))
+    x = torch.from_numpy(members[0])
+    for model, earlier in zip(found.models, found.snapshots, strict=True):
+        answers = [one.open().inner(x).detach() for one in (*earlier, model)]
+        assert len({one.key for one in (*earlier, model)}) == len({one.open().key for one in (*earlier, model)}) == 3
+        steps = [float((after - before).abs().max()) for before, after in pairwise(answers)]
+        assert min(steps) > 0
+    files = {file.name for file in (tmp_path / "references").glob("*.safetensors")}
+    again = train_references(recipe, members, others, **given, snapshots=(1, 3))
+    assert {file.name for file in (tmp_path / "references").glob("*.safetensors")} == files
+    assert [one.key for one in again.snapshots[0]] == [one.key for one in found.snapshots[0]]
+    assert plan_references(recipe, members, others, **given, snapshots=(1, 3)).done == 2
+    assert plan_references(recipe, members, others, **given, snapshots=(2,)).done == 0
+    plain = train_references(recipe, members, others, **given)
+    assert plain.snapshots == ()
+    torch.testing.assert_close(plain.models[0].open().inner(x), found.models[0].open().inner(x), rtol=0, atol=0)
+    assert [one.epoch for one in found.snapshots[1]] == [1, 3]
+    assert found.says["trained"].endswith("kept after epochs 1, 3, too")
+
+
+@pytest.mark.parametrize("snapshots", [(0,), (4,), (1, 1)])
+def test_epochs_that_there_are_not_are_refused(snapshots):
+    with pytest.raises(InputError, match="different epochs, at least 1 and below the recipe's 4"):
+        train_references(Recipe(nn.Linear(6, 3), epochs=4), *two_sides(), snapshots=snapshots)
+
+
+@pytest.mark.parametrize(
+    ("train", "defense"), [(LogisticRegression(), None), (Recipe(nn.Linear(6, 3)), label_smoothing())], ids=str
+)
+def test_earlier_moments_are_kept_of_plain_recipes_alone(train, defense):
+    with pytest.raises(InputError, match="`snapshots` are kept of models that a `Recipe` trains"):
+        train_references(train, *two_sides(), snapshots=(1,), defense=defense)
+
+
+def test_snapshots_of_own_models_are_a_list_for_each():
+    inside = np.array([[True, False]] * 4)
+    with pytest.raises(InputError, match="a list for each of 2 reference models, found 1"):
+        own_references(["a", "b"], inside, ~inside, snapshots=[["a"]])
 
 
 def test_a_plan_says_what_would_be_trained_and_trains_nothing(my_training, tmp_path):

@@ -2,6 +2,7 @@
 
 from ml_privacy_meter.federated import flower
 from ml_privacy_meter.federated.loop import FEDAVG, federate, fedsgd
+from ml_privacy_meter.federated.moments import global_models
 from ml_privacy_meter.federated.remedies import (
     Kept,
     Remedy,
@@ -23,6 +24,7 @@ __all__ = [
     "federate",
     "fedsgd",
     "flower",
+    "global_models",
     "iid",
     "local_dp",
     "noisy_updates",

@@ -32,6 +32,7 @@ from ml_privacy_meter.training.side import side_by_side, sides
 
 State = dict[str, Tensor]
 
+AT = "epoch {}/"  # before the names of weights that were kept there
 MOST = 64  # models at once: more gain nothing
 LARGEST = 128 << 20  # bytes of weights and their updates, beyond which more models at once gain nothing
 BYTES = 16  # a weight: itself, its gradient, two averages of the optimizer
@@ -57,6 +58,7 @@ class _Job:
     low: bool
     losses: Sequence[Loss]
     graphs: Sequence[Graphs]
+    snapshots: Sequence[int]
 
     def batch(self, index: Int[Tensor, "models batch"], generators: Sequence[Generator]) -> tuple[Tensor, Tensor]:
         """The records at these rows, as the module takes them, and their labels; the first axis is the models.
@@ -82,6 +84,7 @@ def fit_models(
     progress: Callable[[float], None] = ignore,
     losses: Sequence[Loss] | None = None,
     own: Shaped[Tensor, "models records *labels"] | None = None,
+    snapshots: Sequence[int] = (),
     _at_once: int = 0,
 ) -> list[State]:
     """The state dict of each model, on the CPU, trained on ``x[inside[:, j]]`` from the weights ``build(seeds[j])``.
@@ -96,11 +99,12 @@ def fit_models(
         losses: each (answers (models, records, ...), labels) -> the sum over the models of their records' loss; they
             take turns, one an epoch. By default `mean_loss`.
         own: what each model is told of each record, in place of ``y``.
+        snapshots: epochs after which weights are kept in the same dict, `AT` before their names.
     """
     on = device_of(device)
     losses = losses or (mean_loss,)
     y, apart = (y, 0) if own is None else (own.flatten(0, 1), len(x))
-    job = _Job(recipe, build, x.to(on), y.to(on), feed, lowered(recipe, on), losses, [{} for _ in losses])
+    job = _Job(recipe, build, x.to(on), y.to(on), feed, lowered(recipe, on), losses, [{} for _ in losses], snapshots)
     at_once = _at_once or models_at_once(recipe, build(seeds[0]), x, on, feed=feed)
     fitted: dict[int, State] = {}
 
@@ -197,10 +201,10 @@ class _Training:
             together(self.models, loss, graphs) if self.seed is None else alone(self.models, loss)
             for loss, graphs in zip(self.job.losses, self.job.graphs, strict=True)
         ]
-        _train(self.job, self.models, gradients, self.rows, self.generators, report)
+        kept = _train(self.job, self.models, gradients, self.rows, self.generators, report)
         if not all(weight.isfinite().all() for weight in self.models.weights.values()):
             raise InputError("Training diverged: weights of a reference model are not finite. Choose a smaller `lr`.")
-        return self.models.states()
+        return [last | earlier for last, earlier in zip(self.models.states(), kept, strict=True)]
 
     def draws(self) -> bool:
         """Whether it takes random numbers from the source that all threads share."""
@@ -256,7 +260,9 @@ def _train(
     rows: Int[Tensor, "models size"],
     generators: Sequence[Generator],
     report: Callable[[float], None],
-) -> None:
+) -> list[State]:
+    """What is kept of each model on the way."""
+    kept: list[State] = [{} for _ in generators]
     recipe, size = job.recipe, rows.shape[1]
     optimizer = optimizer_of(recipe, list(models.weights.values()))
     batch = _batch_size(recipe, size)
@@ -272,7 +278,11 @@ def _train(
         schedule(recipe, optimizer, step / steps)
         optimizer.step()
         models.lower()
+        if (step + 1) % turns == 0 and (epoch := (step + 1) // turns) in job.snapshots:
+            for held, state in zip(kept, models.states(), strict=True):
+                held.update({AT.format(epoch) + name: weights for name, weights in state.items()})
         report((step + 1) / steps)
+    return kept
 
 
 def _batch_size(recipe: Recipe, records: int) -> int:

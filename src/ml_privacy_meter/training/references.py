@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ml_privacy_meter.training.engines import check_engine
 from ml_privacy_meter.training.plan import Job, Plan, carry_out, plan_of
 from ml_privacy_meter.training.split import balanced, seed_of
 from ml_privacy_meter.training.store import ModelStore
-from ml_privacy_meter.training.ways import Way
+from ml_privacy_meter.training.ways import Way, kept_at
 from ml_privacy_meter.types import Records, Rows
 
 
@@ -34,6 +34,7 @@ class Reference:
 
     Args:
         wrap: by which another answers in its place.
+        epoch: of its snapshots, the one after so many; 0: the finished model.
     """
 
     file: Path
@@ -41,13 +42,15 @@ class Reference:
     store: ModelStore = field(repr=False)
     wrap: Callable[[Opened], Opened] | None = None
     wrap_key: str = ""
+    epoch: int = 0
 
     @property
     def key(self) -> str:
         """Of its content, of what it was trained from, and of what answers for it; empty where that is not known."""
+        content = (self.file.name, *([f"epoch {self.epoch}"] if self.epoch else []))
         if self.wrap is None:
-            return digest(self.file.name)
-        return self.wrap_key and digest(self.file.name, self.wrap_key)
+            return digest(*content)
+        return self.wrap_key and digest(*content, self.wrap_key)
 
     def open(self, classes: tuple[str, ...] | None = None) -> Opened:
         """The model.
@@ -56,7 +59,7 @@ class Reference:
             classes: the names of the target's columns in their order: an estimator is given the same, with probability
                 0 for a class that it never saw. Models of torch and Keras keep their own columns.
         """
-        opened = self.way.open(self.file, classes)
+        opened = self.way.open(self.file, classes, self.epoch)
         return opened if self.wrap is None else self.wrap(opened)
 
 
@@ -144,6 +147,7 @@ def train_references(
     device: str = "auto",
     like: Any = None,
     defense: Defense | None = None,
+    snapshots: Sequence[int] = (),
 ) -> References:
     """Reference models, trained on balanced halves of the members and non-members, or of public records alone.
 
@@ -166,11 +170,13 @@ def train_references(
         device: for a recipe; "auto" takes a GPU where there is one.
         like: the target model, or what `open_model` made of it, for a recipe.
         defense: with which each is trained and answers, as the target does: the adversary knows of it.
+        snapshots: epochs after which a recipe's models are kept, too: those at which the target was seen.
 
     Raises:
         InputError: training fails, or there is nothing to train on.
     """
-    job, sides = _job(train, members, non_members, public, count, seed, store, engine, workers, device, like, defense)
+    place = (count, seed, store, engine, workers, device)
+    job, sides = _job(train, members, non_members, public, *place, like, defense, snapshots)
     started = time.perf_counter()
     files = carry_out(job)
     border, end = (sum(0 if side is None else len(side) for side in sides[:upto]) for upto in (1, 2))
@@ -183,13 +189,14 @@ def train_references(
     }
     inside = job.inside if public is None else torch.zeros(end, count, dtype=torch.bool)
     return References(
-        models=tuple(_reference(job, model, file, defense) for model, file in enumerate(files)),
+        models=(models := tuple(_reference(job, model, file, defense) for model, file in enumerate(files))),
         members=inside[:border],
         non_members=inside[border:],
         public=sides[2],
         public_inside=None if public is None else job.inside,
         keys=("" if sides[0] is None else sides[0].key, "" if sides[1] is None else sides[1].key),
         says=says,
+        snapshots=tuple(tuple(replace(one, epoch=k) for k in sorted(snapshots)) for one in models if snapshots),
     )
 
 
@@ -207,9 +214,11 @@ def plan_references(
     device: str = "auto",
     like: Any = None,
     defense: Defense | None = None,
+    snapshots: Sequence[int] = (),
 ) -> Plan:
     """What `train_references` would do: how many models are there already, how many are to be trained, and how."""
-    job, _ = _job(train, members, non_members, public, count, seed, store, engine, workers, device, like, defense)
+    place = (count, seed, store, engine, workers, device)
+    job, _ = _job(train, members, non_members, public, *place, like, defense, snapshots)
     return plan_of(job)
 
 
@@ -281,6 +290,7 @@ def _job(
     device: str,
     like: Any,
     defense: Defense | None,
+    snapshots: Sequence[int],
 ) -> tuple[Job, list[Records | None]]:
     """What is to be done, and the members, non-members and public records as far as they are there."""
     whole(0, seed=seed)
@@ -294,6 +304,7 @@ def _job(
     ]
     used = [side for side in (sides[:2] if public is None else sides[2:]) if side is not None]
     way, data = matched(train, used, like, defense)
+    way = kept_at(way, snapshots)
     strata = data.y if data.y.ndim == 1 and data.y.dtype.kind != "f" else None
     inside = balanced(len(data.y), count, seed, strata=strata)
     kept = ModelStore(store if way.key else None)

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.targets import Opened, key
-from ml_privacy_meter.targets.pytorch import load_weights
 from ml_privacy_meter.training.defense import Defense
-from ml_privacy_meter.training.fit import fit_models, models_at_once
+from ml_privacy_meter.training.fit import AT, fit_models, models_at_once
 from ml_privacy_meter.training.keep import VOUCHED, Made, made_of, open_kept
 from ml_privacy_meter.training.recipe import Recipe
 
@@ -62,8 +62,12 @@ class Way(Protocol):
         """The models of these columns, finished."""
         ...
 
-    def open(self, file: Path, classes: tuple[str, ...] | None) -> Opened:
-        """A model that was kept; ``classes`` are the names of the target's columns in their order."""
+    def open(self, file: Path, classes: tuple[str, ...] | None, epoch: int = 0) -> Opened:
+        """A model that was kept; ``classes`` are the names of the target's columns in their order.
+
+        Args:
+            epoch: of its snapshots, the one after so many; 0: the finished model.
+        """
         ...
 
 
@@ -127,7 +131,7 @@ class OneByOne:
             progress((model + 1) / len(seeds))
         return made
 
-    def open(self, file: Path, classes: tuple[str, ...] | None) -> Opened:
+    def open(self, file: Path, classes: tuple[str, ...] | None, epoch: int = 0) -> Opened:
         return open_kept(file, self.packages, classes)
 
 
@@ -140,6 +144,7 @@ class ByRecipe:
         like: how the target is asked, in whose place each model is opened.
         dtype: what records are cast to.
         defense: one that trains.
+        snapshots: epochs after which weights are kept, too.
     """
 
     recipe: Recipe
@@ -149,6 +154,7 @@ class ByRecipe:
     key: str
     says: str
     defense: Defense | None = None
+    snapshots: tuple[int, ...] = ()
 
     @property
     def _feed(self) -> Callable[[Tensor], Tensor]:
@@ -170,7 +176,8 @@ class ByRecipe:
         device: str,
         progress: Progress,
     ) -> list[Made]:
-        states = ((self.defense and self.defense.fit) or fit_models)(
+        fit = (self.defense and self.defense.fit) or functools.partial(fit_models, snapshots=self.snapshots)
+        states = fit(
             self.recipe,
             self.build,
             _tensor(x),
@@ -184,10 +191,32 @@ class ByRecipe:
         # cloned, since weights that are tied would be refused
         return [Made("safetensors", save({n: w.detach().cpu().clone() for n, w in state.items()})) for state in states]
 
-    def open(self, file: Path, classes: tuple[str, ...] | None) -> Opened:
-        module = self.build(0)
-        load_weights(module, file)
-        return replace(self.like, inner=module, key=key.digest(self.key or repr(module), key.of_files(file)))
+    def open(self, file: Path, classes: tuple[str, ...] | None, epoch: int = 0) -> Opened:
+        module, at = self.build(0), AT.format(epoch) if epoch else ""
+        with safe_open(file, "pt") as held:
+            module.load_state_dict({name: held.get_tensor(at + name) for name in module.state_dict()})
+        content = key.digest(self.key or repr(module), key.of_files(file), *([at] if at else []))
+        return replace(self.like, inner=module, key=content)
+
+
+def kept_at(way: Way, snapshots: Sequence[int]) -> Way:
+    """The way, with weights kept after these epochs, too."""
+    if not snapshots:
+        return way
+    if not isinstance(way, ByRecipe) or way.defense:
+        raise InputError(
+            "`snapshots` are kept of models that a `Recipe` trains without a defense that changes the training. Train "
+            "models of your own, and give them to `own_references` with their `snapshots`."
+        )
+    least, most = min(snapshots), max(snapshots)
+    if least < 1 or most >= way.recipe.epochs or len({*snapshots}) < len(snapshots):
+        raise InputError(
+            f"`snapshots` must be different epochs, at least 1 and below the recipe's {way.recipe.epochs}, found "
+            f"{[*snapshots]}."
+        )
+    said = f"kept after epochs {', '.join(map(str, sorted(snapshots)))}, too"
+    content = key.digest(way.key, said) if way.key else ""
+    return replace(way, snapshots=tuple(sorted(snapshots)), key=content, says=f"{way.says}, {said}")
 
 
 def way_of_function(function: Train | str) -> OneByOne:
