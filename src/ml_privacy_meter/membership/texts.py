@@ -11,8 +11,7 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.membership.marks import in_folds, needs_population
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.altered import after, compressed, lowercased, neighbour
-from ml_privacy_meter.signals.classifier import loss
-from ml_privacy_meter.signals.tokens import text_log_probability
+from ml_privacy_meter.signals.tokens import mean_log_probability, text_log_probability
 
 PerText = Float[Tensor, " texts"]
 _STEP = 4_096
@@ -39,7 +38,7 @@ def lowercase(view: View) -> PerText:
 
     Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6.
     """
-    return -view.of_target(lowercased) / view.of_target(loss).clamp(min=SMALLEST)
+    return -view.of_target(lowercased) / _loss(view)
 
 
 def base_difference(view: View) -> PerText:
@@ -51,7 +50,7 @@ def base_difference(view: View) -> PerText:
     Mireshghallah et al., Quantifying Privacy Risks of Masked Language Models Using Membership Inference Attacks, EMNLP
     2022.
     """
-    return of_base(view) - view.of_target(loss)
+    return of_base(view) - _loss(view)
 
 
 def base_ratio(view: View) -> PerText:
@@ -61,7 +60,7 @@ def base_ratio(view: View) -> PerText:
 
     Source: Carlini et al., Extracting Training Data from Large Language Models, USENIX Security 2021, section 6.
     """
-    return of_base(view) / view.of_target(loss).clamp(min=SMALLEST)
+    return of_base(view) / _loss(view)
 
 
 def neighbourhood(view: View, *, neighbours: int = 5, share: float = 0.15) -> PerText:
@@ -79,7 +78,7 @@ def neighbourhood(view: View, *, neighbours: int = 5, share: float = 0.15) -> Pe
     in_range(0, math.inf, neighbours=neighbours)
     in_range(0, 1, share=share)
     beside = [view.of_target(partial(neighbour, number=number, share=share)) for number in range(neighbours)]
-    return -view.of_target(loss) - torch.stack(beside).mean(0)
+    return -_loss(view) - torch.stack(beside).mean(0)
 
 
 @needs_population
@@ -99,7 +98,7 @@ def recall(view: View, *, shots: int = 5) -> PerText:
     if view.population is None:
         raise InputError("`recall` needs texts that the target was not trained on, found none. Give a population.")
     prefix = "\n\n".join(view.population.x[slice(0, shots)]["text"]) + "\n\n"
-    return -view.of_target(partial(after, prefix=prefix)) / view.of_target(loss).clamp(min=SMALLEST)
+    return -view.of_target(partial(after, prefix=prefix)) / _loss(view)
 
 
 def of_base(view: View) -> PerText:
@@ -108,3 +107,8 @@ def of_base(view: View) -> PerText:
         raise InputError("This attack needs the model that the target was tuned from. Name it as `base`.")
     tokens = (view.records.labels >= 0).sum(1)
     return -view.reader.signal(text_log_probability, view.base, view.records) / tokens
+
+
+def _loss(view: View) -> PerText:
+    """Under the target, in nats a token; never quite 0."""
+    return -view.of_target(mean_log_probability).clamp(max=-SMALLEST)

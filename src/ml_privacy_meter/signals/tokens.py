@@ -30,6 +30,11 @@ def log_probability_of_text(outputs: SaidOfTokens) -> PerText:
     return _mean(outputs[..., 0].double(), outputs)
 
 
+def _mean_log_probability(outputs: SaidOfTokens, y: Tensor) -> PerText:
+    """Mean log-probability of a text's tokens, in nats a token: minus the loss."""
+    return log_probability_of_text(outputs)
+
+
 def _text_log_probability(outputs: SaidOfTokens, y: Tensor) -> PerText:
     """Log-probability of the whole text, in nats."""
     return (outputs[..., 0].double() * (outputs[..., 2] >= 0)).sum(1)
@@ -80,5 +85,5 @@ def _mean(values: Float[Tensor, "texts tokens"], outputs: SaidOfTokens) -> PerTe
 
 
 min_k, min_k_plus_plus = OutputSignal(_min_k), OutputSignal(_min_k_plus_plus)
-text_log_probability = OutputSignal(_text_log_probability)
+mean_log_probability, text_log_probability = OutputSignal(_mean_log_probability), OutputSignal(_text_log_probability)
 rank_counts = OutputSignal(_rank_counts)

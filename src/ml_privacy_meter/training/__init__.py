@@ -4,7 +4,8 @@ from ml_privacy_meter.training.brought import load_outputs, own_references
 from ml_privacy_meter.training.defense import Defense, PrivacySpent
 from ml_privacy_meter.training.plan import Plan
 from ml_privacy_meter.training.recipe import Recipe
-from ml_privacy_meter.training.references import Reference, References, plan_references, train_model, train_references
+from ml_privacy_meter.training.reference import Reference
+from ml_privacy_meter.training.references import References, plan_references, train_model, train_references
 from ml_privacy_meter.training.tuned import fine_tune
 from ml_privacy_meter.training.tuning import FineTuning
 

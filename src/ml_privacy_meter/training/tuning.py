@@ -133,7 +133,7 @@ class ByTuning:
             found = _by_adapters(language, adapters, steps, pace, at_once=room, progress=progress)
         return [Made("safetensors", save(one)) for one in found]
 
-    def open(self, file: Path, classes: tuple[str, ...] | None) -> Opened:
+    def open(self, file: Path, classes: tuple[str, ...] | None, epoch: int = 0) -> Opened:
         weights, kind = load_file(file), "language model that was tuned here"
         content = self.language.key and key.digest(self.language.key, str(self.tuning.scale), key.of_files(file))
         inner = self.language.module
