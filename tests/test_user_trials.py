@@ -107,7 +107,7 @@ def test_records_of_one_user_play_in_one_fold():
         return torch.zeros(len(view.records))
 
     attack.needs_population = True
-    held.game(asked.view).play(attack)
+    held.game(asked.view).play(attack, dealt=held.dealt)
     assert len(seen) == 5
     assert all(not mine & others and others for mine, others in seen)
 

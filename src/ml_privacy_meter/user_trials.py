@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ml_privacy_meter.membership import MembershipGame, Shadow, View
 from ml_privacy_meter.risk.roc import FEWEST
-from ml_privacy_meter.types import Scores
+from ml_privacy_meter.types import Scores, fold_of
 
 BY_RECORD = (
     "Reference models were trained on records of nearly every user: attacks that need reference models were not asked "
@@ -71,13 +71,18 @@ class Trials:
         """Of the members, the share that each of the users with at least so many records has."""
         return torch.from_numpy(self.trained[self.users(known)] / self.trained.sum())
 
+    def dealt(self, truth: Tensor, folds: int) -> np.ndarray:
+        """The fold of each row: that of its user. Arguments as for `fold_of`."""
+        fold: np.ndarray = fold_of(torch.from_numpy(self.inside), folds)[self.of]
+        return fold
+
     def game(self, view: View) -> MembershipGame:
         """The game about these records, in which the truth is whether their user is inside."""
         here = view.records.take(self.rows)
         beside = () if self.alone else view.references
         seen: dict[str, Any] = {"snapshots": (), "updates": (), "client": None}
         part = replace(view, records=here, references=beside, inside=self.reference, **seen)
-        return MembershipGame(part, torch.from_numpy(self.inside[self.of]), self.of)
+        return MembershipGame(part, torch.from_numpy(self.inside[self.of]))
 
 
 def trials(user: np.ndarray, game: MembershipGame, *, most: int, seed: int = 0) -> Trials:

@@ -137,7 +137,7 @@ def _of_records(
 ) -> tuple[UserFinding, ByKnown]:
     """An attack on records, whose scores are averaged for each user."""
     try:
-        score = game.play(attack).score
+        score = game.play(attack, dealt=held.dealt).score
         scores = {n: held.scores(mean_by_user(score[held.first(n)], n), n) for n in numbers}
     except Exception as failure:  # as in `playing.play`
         return _failed(finding.attack, finding.says, failure), {}

@@ -7,7 +7,7 @@ import torch
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership import Shadow, UserView, View, mean_by_user
 from ml_privacy_meter.membership.rank_histogram import rank_histogram
-from ml_privacy_meter.signals.tokens import RANK_BINS, rank_counts
+from ml_privacy_meter.signals.ranks import RANK_BINS, rank_counts
 from ml_privacy_meter.types import Records
 
 KNOWN, AUTHORS, TOKENS = 3, 60, 40

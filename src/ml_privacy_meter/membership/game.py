@@ -1,6 +1,6 @@
 """Was this record in the training set? The challenger keeps the truth; the adversary is a function of its view."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
@@ -14,36 +14,31 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership.view import Attack, Inside, View, shown
 from ml_privacy_meter.types import Scores, fold_of, marked
 
+Dealt = Callable[[Tensor, int], np.ndarray]  # the truth, a number of folds -> the fold of each record
+
 
 @dataclass(frozen=True)
 class MembershipGame:
-    """The challenger. Records of one ``user``, where it is said whose they are, play in one fold."""
-
     view: View
     member: Bool[Tensor, " records"]
-    user: np.ndarray | None = None
 
-    def play(self, attack: Attack, *, folds: int | None = None) -> Scores:
+    def play(self, attack: Attack, *, folds: int | None = None, dealt: Dealt = fold_of) -> Scores:
         """Hands the view, and only the view, to the attack; sets the truth beside its scores.
 
         An attack that needs a population, where there is none, plays in ``folds`` (5): it is shown the non-members of
         all others as the population, and judges its own. One that needs known records is shown those of the other of
-        two folds, with the truth. So no record is judged by what was learned from it.
+        two folds, with the truth. So no record is judged by what was learned from it. ``dealt`` says which fold it is.
         """
         view = self.view
         knows = marked(attack, "needs_known") and view.known is None
         if not knows and (view.population is not None or not marked(attack, "needs_population")):
             return Scores(_one_each(attack(view), view), self.member)
         folds = folds or (2 if knows else marked(attack, "folds", 5))
-        fold, score = self._folds(folds), torch.empty(len(self.member), dtype=torch.float64)
+        fold, score = torch.from_numpy(dealt(self.member, folds)), torch.empty(len(self.member), dtype=torch.float64)
         for k in range(folds):
             part = self._fold(fold == k, knows)
             score[fold == k] = _one_each(attack(part), part)
         return Scores(score, self.member)
-
-    def _folds(self, folds: int) -> Int[Tensor, " records"]:
-        _, first, of = np.unique(np.arange(len(self.member)) if self.user is None else self.user, True, True)
-        return torch.from_numpy(fold_of(self.member[torch.from_numpy(first)], folds)[of])
 
     def _fold(self, here: Bool[Tensor, " records"], knows: bool = False) -> View:
         view, others = self.view, ~here if knows else ~here & ~self.member

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.membership.users import UserView
-from ml_privacy_meter.signals.tokens import rank_counts
+from ml_privacy_meter.signals.ranks import rank_counts
 from ml_privacy_meter.types import Model, Records
 
 FEWEST = 20  # users of either kind, over all shadow models together

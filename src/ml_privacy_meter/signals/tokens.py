@@ -16,7 +16,6 @@ from ml_privacy_meter.types import OutputSignal
 SaidOfTokens = Float[Tensor, "texts tokens 4"]
 PerText = Float[Tensor, " texts"]
 SHARE = 0.2  # of a text's tokens that min-k looks at
-RANK_BINS = 20  # up to a vocabulary of half a million
 SMALLEST = 1e-6  # a deviation below this is no measure of anything
 
 
@@ -64,13 +63,6 @@ def _min_k_plus_plus(outputs: SaidOfTokens, y: Tensor) -> PerText:
     return _lowest((said[..., 0] - said[..., 1]) / said[..., 2].clamp(min=SMALLEST), outputs)
 
 
-def _rank_counts(outputs: SaidOfTokens, y: Tensor) -> Float[Tensor, "texts bins"]:
-    """How many of a text's tokens have a rank of 0, of 1 or 2, of 3 to 6, and so on: bins of powers of two."""
-    bins = (outputs[..., 3].double() + 1).log2().floor().long().clamp(0, RANK_BINS - 1)
-    there = outputs[..., 2] >= 0
-    return (torch.nn.functional.one_hot(bins, RANK_BINS) * there[..., None]).sum(1).double()
-
-
 def _lowest(values: Float[Tensor, "texts tokens"], outputs: SaidOfTokens) -> PerText:
     there = outputs[..., 2] >= 0
     count = (SHARE * there.sum(1)).ceil().clamp(min=1).long()
@@ -86,4 +78,3 @@ def _mean(values: Float[Tensor, "texts tokens"], outputs: SaidOfTokens) -> PerTe
 
 min_k, min_k_plus_plus = OutputSignal(_min_k), OutputSignal(_min_k_plus_plus)
 mean_log_probability, text_log_probability = OutputSignal(_mean_log_probability), OutputSignal(_text_log_probability)
-rank_counts = OutputSignal(_rank_counts)
