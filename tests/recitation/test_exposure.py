@@ -88,7 +88,8 @@ def test_secrets_that_were_repeated_are_exposed_and_controls_are_not(learned, tm
 
 def test_controls_that_were_in_the_training_void_the_figures(learned):
     made, model = learned
-    swapped = tuple(replace(one, repeats={0: 2, 2: 2, 12: 0}[one.repeats]) for one in made.canaries)
+    often = [one for one in made.canaries if one.repeats == 12]
+    swapped = (*(replace(one, repeats=0) for one in often[:3]), *often[3:])
     found = pm.exposure(model, replace(made, canaries=swapped))
     assert not found.sound
     assert found.shows == ()
