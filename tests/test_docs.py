@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from ml_privacy_meter import Recipe, guarantees, membership, train_references
 from ml_privacy_meter import audit as audit_function
 from ml_privacy_meter.cli import app, gating, runfile
+from ml_privacy_meter.cli.attacks import signal_names
 from ml_privacy_meter.cli.kinds import settings_of
 from ml_privacy_meter.cli.references import SOURCES
 
@@ -230,7 +231,7 @@ def test_every_attack_and_signal_stands_in_the_docs():
     attacks = [name for name in membership.__all__ if "Sees: " in (getattr(membership, name).__doc__ or "")]
     assert len(attacks) > 3
     assert all(f"## {name}\n" in text for name in attacks)
-    assert all(f"`{name}`" in text for name in runfile._signals())
+    assert all(f"`{name}`" in text for name in signal_names())
 
 
 def test_the_table_of_rooms_is_the_one_that_is_enforced():

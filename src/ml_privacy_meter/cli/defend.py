@@ -12,6 +12,7 @@ from rich.console import Console
 from ml_privacy_meter import defending
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.cli import examples, options, runfile
+from ml_privacy_meter.cli.attacks import attacks_from
 from ml_privacy_meter.cli.defending import OUT, defenses_from
 from ml_privacy_meter.cli.references import training_of
 from ml_privacy_meter.cli.tuning import references_tuned
@@ -87,7 +88,7 @@ def arguments(settings: Mapping[str, Any], own: Mapping[str, Any], base: Path) -
     run = dict(settings.get("run", {}))
     store = base / Path(run.pop("store", runfile.STORE)).expanduser()
     tried = defenses_from(settings["defenses"], base) if "defenses" in settings else None
-    attacks = runfile.attacks_from(settings.get("attacks", {}))
+    attacks = attacks_from(settings.get("attacks", {}))
     model, members, non_members = runfile.open_all(settings, base, store)
     return {
         "model": model,

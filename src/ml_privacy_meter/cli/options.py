@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from ml_privacy_meter.cli.runfile import attack_names
+from ml_privacy_meter.cli.attacks import attack_names
 
 
 def _option(

@@ -1,21 +1,19 @@
 """From a run file, or options of the same shape, to an audit."""
 
-import importlib
-import inspect
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ml_privacy_meter import guarantees, membership, records, signals, targets
+from ml_privacy_meter import guarantees, records, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.case import of_users
 from ml_privacy_meter.cli import defending, gating
 from ml_privacy_meter.cli.answers import answers_from
+from ml_privacy_meter.cli.attacks import attacks_from
 from ml_privacy_meter.cli.guarantee import claimed
 from ml_privacy_meter.cli.kinds import check_kind, settings_of
 from ml_privacy_meter.cli.references import allowed, plan_from, references_from
@@ -28,7 +26,7 @@ from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
 from ml_privacy_meter.training import Plan
-from ml_privacy_meter.types import OutputSignal, Records, Signal
+from ml_privacy_meter.types import Records
 
 STORE = ".privacy-meter"
 FIGURES = ("fpr", "confidence", "users")
@@ -234,24 +232,6 @@ def check_settings(settings: Mapping[str, Any]) -> None:
             raise InputError(f"The run file must say `{name}`. See what `privacy-meter init` writes.")
 
 
-def attacks_from(section: Mapping[str, Any]) -> list[membership.Attack]:
-    """The attacks that are named, each with its settings, or with each of a list of settings."""
-    found: list[membership.Attack] = []
-    for name, given in section.items():
-        attack = _attack(name)
-        where = f"[attacks] {name}"
-        for settings in given if isinstance(given, list) else [given]:
-            check_kind(settings, Mapping[str, Any], where)
-            chosen = keywords(attack, settings, where)
-            for key, value in chosen.items():
-                kind = inspect.signature(attack).parameters[key].annotation
-                check_kind(value, str if kind is Signal else kind, f"`{key}` in {where}")
-                if kind is Signal:
-                    chosen[key] = getattr(signals, one_of(value, _signals(), "signal"))
-            found.append(partial(attack, **chosen) if chosen else attack)
-    return found
-
-
 @contextmanager
 def importable(folder: Path) -> Iterator[None]:
     """Within, modules are found in ``folder`` too, and then where the user stands."""
@@ -272,40 +252,3 @@ def _load(section: Mapping[str, Any], base: Path, name: str) -> Records:
 
 def _path(base: Path, given: str) -> Path:
     return base / Path(given).expanduser()
-
-
-def attack_names() -> list[str]:
-    """The attacks that a run file or an option can name without their module."""
-    return [name for name in membership.__all__ if "Sees: " in (getattr(membership, name).__doc__ or "")]
-
-
-def _attack(name: str) -> Callable[..., Any]:
-    """An attack of ours by its name, or anybody's by ``package.module:name``."""
-    if ":" not in name:
-        attack: Callable[..., Any] = getattr(membership, one_of(name, attack_names(), "attack"))
-        return attack
-    module, function = name.split(":", 1)
-    try:
-        attack = getattr(importlib.import_module(module), function)
-    except Exception as problem:  # whatever a stranger's module raises
-        raise InputError(
-            f"An attack of your own is named as `package.module:function`; `{name}` cannot be imported: {problem!r}."
-        ) from problem
-    if not callable(attack):
-        raise InputError(f"An attack is a function of a view, `{name}` is a {type(attack).__name__}.")
-    return attack
-
-
-def _signals() -> list[str]:
-    """Those that need no settings."""
-    named = {name: getattr(signals, name) for name in signals.__all__ if name.islower()}
-    return [name for name, one in named.items() if isinstance(one, OutputSignal) or one in _WITHOUT_SETTINGS]
-
-
-_WITHOUT_SETTINGS = (signals.inputs, signals.gradient_norm, signals.log_gradient_norm, signals.gradient_gap)
-
-
-def keywords(function: Callable[..., Any], given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """``given`` as keyword arguments of ``function``; an unknown key is an `InputError` that names the nearest."""
-    allowed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return {one_of(key, allowed, f"setting in {where}"): value for key, value in given.items()}
