@@ -3,8 +3,8 @@
     python benchmarks/text.py [--data ../shared/data] [--rounds 3]
 
 On one core, in seconds of it, the least of some rounds. Bars: 512 short texts are scored in batches 5 times faster than
-one after the other, and alike to 1e-5 of their size; with a vocabulary of 32,000, memory grows by less than 500 MB, whatever the
-count of texts; 8 adapters of small steps are tuned together faster than one by one, and alike.
+one after the other, and alike to 1e-5 of their size; with a vocabulary of 32,000, memory grows by less than 500 MB,
+whatever the count of texts; 8 adapters of small steps are tuned together faster than one by one, and alike.
 """
 
 import argparse
