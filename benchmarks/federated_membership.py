@@ -45,7 +45,7 @@ BESIDE = (lira, rmia, bavaria, whitebox)  # each also at several moments
 ATTACKS = (threshold, snapshots, update_dot, update_cosine)
 CLIENTS, EACH = 4, 150
 NAMES = [f"client-{k}" for k in range(CLIENTS)]
-MODELS, EVERY = 8, 5  # reference models; rounds from one global model that is seen to the next
+MODELS, EVERY = 4, 5  # reference models; rounds from one global model that is seen to the next
 SEEN = {"1 to 5": range(1, 6), "2 to 10": range(2, 11, 2), "8 to 40": range(8, 41, 8), "24 to 40": range(24, 41, 4)}
 
 
