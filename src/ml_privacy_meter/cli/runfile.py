@@ -94,8 +94,7 @@ def audit_from(
     with importable(base):
         attacks = attacks_from(settings.get("attacks", {}))
         model, members, non_members = open_all(settings, base, store)
-        show_records = settings.get("show_records", 0)
-        check_shown(show_records, members.x)
+        check_shown(show_records := settings.get("show_records", 0), members.x)
         if is_tuned_here(settings):
             model = tuned_here(settings, base, members, store=store, **_of_training(run))
         seen, references = watched_from(settings, base), None
