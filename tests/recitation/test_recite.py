@@ -81,6 +81,9 @@ def test_what_stands_in_training_and_held_out_texts_is_no_baseline(world):
     own, others, model, _ = world
     result = pm.recite(model, own, held_out=[*others, *own[:10]], prompt=12, suffix=10, find=None)
     assert by_name(result)["greedy"].beside[0].risk.trials == len(others)
+    result = pm.recite(model, own, held_out=[*others, *own[:10]], prompt=12, suffix=10)
+    personal = by_name(result)["personal data, greedy"]
+    assert (personal.risk.trials, personal.beside[0].risk.trials) == (len(own) - 10, len(others))
 
 
 def test_no_text_is_written_unless_records_are_asked_for(world, found, tmp_path):
