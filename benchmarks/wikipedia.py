@@ -4,9 +4,9 @@
 
 The articles come with gensim, as a test file (`pip download gensim --no-deps`). Members, non-members and the texts of
 the reference model are passages of 30 words of the same articles, drawn at random; then non-members of other articles.
-Lists, tables and links stay as they were written: such passages are likely to any model. Bars, for the first: base_ratio
-reaches an AUC of .9; zlib_ratio and Min-K%++ more TPR at 1% FPR than the loss; the blind classifier .5 +- .05. For the
-second: the report's first check calls its figures void.
+Lists, tables and links stay as they were written: such passages are likely to any model. Bars, for the first:
+base_ratio reaches an AUC of .9; zlib_ratio and Min-K%++ more TPR at 1% FPR than the loss; the blind classifier
+.5 +- .05. For the second: the report's first check calls its figures void.
 """
 
 import argparse

@@ -54,12 +54,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the adapter, the texts and the report go")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--texts", type=int, default=100, help="in each of both sets")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--texts", type=int, default=60, help="in each of both sets")
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--references", type=int, default=4)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     texts = speeches(given.data / "shakespeare_speeches.jsonl.xz")[: 2 * given.texts]
-    how = {"rank": 16, "epochs": given.epochs, "lr": 1e-2}
+    how = {"rank": 16, "epochs": given.epochs, "lr": 3e-3}
     file = prepare(texts, given.data / "models" / "stories260k", given.folder, given.references, **how)
     sys.exit(subprocess.call([Path(sys.executable).with_name("privacy-meter"), "run", file]))
