@@ -153,8 +153,9 @@ def train_references(
         "kept": "in the store" if job.way.key and store else "for this run",
     }
     inside = job.inside if public is None else torch.zeros(end, count, dtype=torch.bool)
+    models = tuple(_reference(job, model, file, defense) for model, file in enumerate(files))
     return References(
-        models=(models := tuple(_reference(job, model, file, defense) for model, file in enumerate(files))),
+        models=models,
         members=inside[:border],
         non_members=inside[border:],
         public=sides[2],
