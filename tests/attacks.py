@@ -5,15 +5,20 @@ from functools import partial
 
 from ml_privacy_meter import signals
 from ml_privacy_meter.membership import (
+    base_difference,
+    base_ratio,
     bavaria,
     difference,
     gap,
     gradient_clusters,
     influence,
     lira,
+    lowercase,
+    neighbourhood,
     percentile,
     quantile,
     range_membership,
+    recall,
     rmia,
     shadow,
     snapshots,
@@ -23,6 +28,7 @@ from ml_privacy_meter.membership import (
     update_dot,
     whitebox,
     whitebox_by_references,
+    zlib_ratio,
 )
 from ml_privacy_meter.membership.ranges import noise
 from ml_privacy_meter.risk import auc, balanced_accuracy, tpr_at_fpr
@@ -76,3 +82,16 @@ ATTACKS = [
     (partial(whitebox, snapshots=2, layers=(), gradients=(), epochs=8, networks=1), auc, 4, 0),
     (partial(whitebox_by_references, epochs=12, networks=1, kernels=2, most=2_000), TPR_AT_5, 4, 8),
 ]
+
+# Played in worlds of their own: see `test_texts.py`.
+OF_TEXTS = [
+    zlib_ratio,
+    lowercase,
+    recall,
+    partial(neighbourhood, neighbours=2),
+    partial(threshold, signal=signals.min_k),
+    partial(threshold, signal=signals.min_k_plus_plus),
+    base_difference,
+    base_ratio,
+]
+NAMED = list(dict.fromkeys(getattr(a, "func", a) for a in (*(row[0] for row in ATTACKS), *OF_TEXTS)))

@@ -93,10 +93,10 @@ def test_does_not_hang_on_the_order_of_the_reference_models(attack):
 
 def test_every_public_attack_stands_in_the_table():
     public = {n for n in membership.__all__ if "Sees: " in (getattr(membership, n).__doc__ or "")}
-    assert public == {getattr(a, "func", a).__name__ for a, *_ in attacks.ATTACKS}
+    assert public == {attack.__name__ for attack in attacks.NAMED}
 
 
-@pytest.mark.parametrize("attack", dict.fromkeys(getattr(a, "func", a) for a, *_ in attacks.ATTACKS), ids=describe)
+@pytest.mark.parametrize("attack", attacks.NAMED, ids=describe)
 def test_every_attack_says_what_it_sees_and_where_it_comes_from(attack):
     text = inspect.getdoc(attack)
     assert "\n\nSees: " in text

@@ -3,6 +3,7 @@
 import zlib
 from functools import lru_cache, partial
 
+import attacks
 import pandas as pd
 import pytest
 import torch
@@ -21,8 +22,6 @@ from ml_privacy_meter.membership import (
     describe,
     difference,
     lira,
-    lowercase,
-    neighbourhood,
     recall,
     rmia,
     stacked,
@@ -36,17 +35,7 @@ from ml_privacy_meter.signals.altered import neighbour
 from ml_privacy_meter.targets import fit, open_model
 
 HALF = 40
-ALONE = [
-    threshold,
-    zlib_ratio,
-    lowercase,
-    recall,
-    partial(neighbourhood, neighbours=2),
-    partial(threshold, signal=signals.min_k),
-    partial(threshold, signal=signals.min_k_plus_plus),
-    base_difference,
-    base_ratio,
-]
+ALONE = [threshold, *attacks.OF_TEXTS]
 BESIDE = [difference, lira, rmia, bavaria, stacked]
 EACH = pytest.mark.parametrize("attack", ALONE, ids=describe)
 
