@@ -39,7 +39,9 @@ def test_an_auc_above_the_most_voids_even_where_it_may_be_luck():
     scores = Scores(score, torch.arange(100) < 50)
     assert auc(scores).low < 0.5 < 0.55 < auc(scores).value
     assert checks.shift(scores).passed
-    assert checks.shift(scores, most=0.55).voids
+    found = checks.shift(scores, most=0.55)
+    assert found.voids
+    assert "may be luck" in found.says
 
 
 def test_repeated_passages_are_counted():

@@ -79,8 +79,14 @@ def shift(blind_scores: Scores | None, *, confidence: float = 0.95, most: float 
         return Check(SHIFT, False, "Not checked: that takes 40 members and 40 non-members.")
     said = f"A classifier on the records alone, which never asks the model, reaches an AUC of {risk.value:.3f}"
     said += f" [{risk.low:.3f}, {risk.high:.3f}]; chance is 0.5."
-    if auc(blind_scores, confidence=max(confidence, 0.99)).low <= 0.5 and (most is None or risk.value <= most):
-        return Check(SHIFT, True, said + " The two sets look alike.", risk=risk)
+    if auc(blind_scores, confidence=max(confidence, 0.99)).low <= 0.5:
+        if most is None or risk.value <= most:
+            return Check(SHIFT, True, said + " The two sets look alike.", risk=risk)
+        said += (
+            f" With so few records that may be luck; but above {most:g} it is not shown that the two sets are alike."
+            " Decide nothing by these figures, in either direction. Bring more records, drawn from one source."
+        )
+        return Check(SHIFT, False, said, voids=True, risk=risk)
     said += (
         " Members and non-members come from different sources: an attack may tell them apart by that and not by the"
         " model, or miss what the model does reveal. Decide nothing by these figures, in either direction. Draw both"
