@@ -64,7 +64,9 @@ MAY_IMPORT = {
     "table": {*GAMES, "rehearsing", "risk", "signals", "findings", "types"},
     "defaults": {*GAMES, "signals", "types"},
     "playing": {*GAMES, "risk", "findings", "types", "_checks"},
-    "audit": {*PREPARED, *GAMES, *ROOMS, "guarantees", "shading", "traces", "validity", "watched"},
+    "audit": {
+        *(*PREPARED, *GAMES, *ROOMS, "by_user", "guarantees", "shading", "traces", "user_trials", "validity", "watched")
+    },
     "gate": {"report", "risk", "_checks"},
     "canaries": {"types", "_checks"},
     "claims": {

@@ -214,7 +214,7 @@ def test_an_attack_that_raises_in_rehearsals_alone_does_not_cost_the_others(read
 @pytest.mark.parametrize(
     ("references", "says"),
     [
-        ("count = 4", ("one of `train`, `recipe`, `outputs`, `models`", "none of them", "--train")),
+        ("count = 4", ("one of `train`, `recipe`, `fine_tuning`, `outputs`, `models`", "none of them", "--train")),
         ('train = "a:b"\noutputs = "refs.npz"', ("found `train` and `outputs`",)),
         ('trian = "a:b"', ("[references] `trian`", "`train`")),
         ('train = "a:b"\ncuont = 3', ("`cuont`", "`count`")),
