@@ -23,7 +23,7 @@ from ml_privacy_meter.records.collect import collect, unlabelled
 from ml_privacy_meter.records.disk import Spool
 from ml_privacy_meter.records.layout import Layout, is_number, values_of
 from ml_privacy_meter.records.memory import of_frame
-from ml_privacy_meter.records.wanted import Columns, Wanted, columns_of
+from ml_privacy_meter.records.wanted import TEXTS, Columns, Wanted, columns_of
 from ml_privacy_meter.types import Records
 
 BLOCK = 2**22
@@ -199,7 +199,8 @@ def _refuse_missing(batch: pa.RecordBatch, names: list[str], before: int, where:
     for name in names:
         column = batch.column(name)
         gone = pc.is_null(column, nan_is_null=pa.types.is_floating(column.type))
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        words = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        if words and name != TEXTS[1]:  # nothing need stand before a text
             gone = pc.or_(gone, pc.equal(column, "").fill_null(True))
         if pc.any(gone).as_py():
             row = before + pc.index(gone, True).as_py()
