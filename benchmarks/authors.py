@@ -15,6 +15,7 @@ import lzma
 import tarfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,18 @@ def world(
     return texts.assign(inside=texts.author.map(inside)), others.reset_index(drop=True)
 
 
+def beside(base: LanguageModel, texts: pd.DataFrame, fit: Any, *, count: int, left_out: int, seed: int) -> Any:
+    """Reference models of complementary halves of the authors, with other texts of them held out; None: of none."""
+    rng, names, found, sides = np.random.default_rng(seed + 1), texts.author.unique(), [], []
+    for number in range(count):
+        half = set(rng.permutation(names)[: len(names) // 2]) if number % 2 == 0 else set(names) - half
+        order = pd.Series(rng.permutation(len(texts)))
+        there = texts.author.isin(half) & ~(order.groupby(texts.author).rank() <= left_out)
+        found.append(fit(copy.deepcopy(base), texts[there], seed=seed + number + 1))
+        sides.append([there[texts.member], there[~texts.member]])
+    return pm.own_references(found, *(np.stack(side, 1) for side in zip(*sides, strict=True))) if found else None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(ASKED))
@@ -169,19 +182,11 @@ def main() -> None:
     texts["member"] = texts.inside & ~texts.held
     members, rest = (texts[side].reset_index(drop=True) for side in (texts.member, ~texts.member))
     target = fit(copy.deepcopy(base), members, epochs=given.epochs)
-    rng, names, beside, sides = np.random.default_rng(given.seed + 1), texts.author.unique(), [], []
-    for number in range(given.references):  # complementary halves of the authors, and other texts of them held out
-        half = set(rng.permutation(names)[: len(names) // 2]) if number % 2 == 0 else set(names) - half
-        order = pd.Series(rng.permutation(len(texts)))
-        left_out = order.groupby(texts.author).rank() <= (0 if given.trained else ASKED[given.name])
-        texts["there"] = texts.author.isin(half) & ~left_out
-        beside.append(fit(copy.deepcopy(base), texts[texts.there], epochs=given.epochs, seed=given.seed + number + 1))
-        sides.append([texts[texts.member].there, texts[~texts.member].there])
-    references = None
-    if beside:
-        references = pm.own_references(beside, *(np.stack(side, 1) for side in zip(*sides, strict=True)))
+    left_out = 0 if given.trained else ASKED[given.name]
+    tuned = partial(fit, epochs=given.epochs)
+    references = beside(base, texts, tuned, count=given.references, left_out=left_out, seed=given.seed)
     attacks = [threshold, partial(threshold, signal=min_k_plus_plus), zlib_ratio, base_difference]
-    attacks += [partial(difference, signal=loss)] if beside else []
+    attacks += [partial(difference, signal=loss)] if references else []
     keep = [name for name in ("author", "prefix", "text") if name in texts]
     report = pm.audit(
         target,

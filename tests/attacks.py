@@ -54,7 +54,7 @@ ATTACKS = [
     (partial(snapshots, signal=signals.gradient_norm), TPR_AT_5, 20, 0),
     (update_dot, auc, 40, 0),
     (update_cosine, auc, 40, 0),
-    (quantile, TPR_AT_5, 4, 0),
+    (quantile, TPR_AT_5, 8, 0),
     (partial(quantile, given=signals.inputs), TPR_AT_5, 4, 0),
     (difference, TPR_AT_5, 40, 8),
     (partial(difference, signal=signals.loss), TPR_AT_5, 40, 8),
