@@ -6,7 +6,8 @@ from scipy.stats import rankdata, t
 from torch import Tensor
 
 from ml_privacy_meter.findings import Group, Risk
-from ml_privacy_meter.risk.intervals import difference, mixed_clopper_pearson, normal_quantile, on_logit_scale, wilson
+from ml_privacy_meter.risk.intervals import normal_quantile, on_logit_scale
+from ml_privacy_meter.risk.rates import excess, success
 from ml_privacy_meter.source import Guesses
 from ml_privacy_meter.types import Scores
 
@@ -21,17 +22,12 @@ def top_1(guesses: Guesses, *, confidence: float = 0.95) -> Risk:
     """
     counts = torch.bincount(guesses.truth, minlength=guesses.score.shape[1])
     largest = float(counts.max()) / len(guesses.truth)
-    return _share("top-1 accuracy", guesses.hit, largest, confidence)
+    return success(guesses.hit, baseline=largest, name="top-1 accuracy", confidence=confidence)
 
 
 def above(guesses: Guesses, blind: Guesses, *, confidence: float = 0.95) -> Risk:
     """Top-1 accuracy less that of an adversary without the model, paired record by record; in [-1, 1]."""
-    pair = np.stack([guesses.hit.numpy(), blind.hit.numpy()])
-    values, trials = pair.mean(1), pair.shape[1]
-    correlation = float(np.corrcoef(pair)[0, 1]) if (pair.std(1) > 0).all() else 0.0
-    ends = [wilson(value * trials, trials, confidence) for value in values]
-    low, high = difference(ends[0], ends[1], (values[0], values[1]), correlation=correlation)
-    return Risk("top-1 accuracy above labels", float(values[0] - values[1]), low, high, 0.0, trials)
+    return excess(guesses.hit, blind.hit, name="top-1 accuracy above labels", confidence=confidence)
 
 
 def by_client(guesses: Guesses, clients: tuple[str, ...], *, confidence: float = 0.95) -> tuple[Group, ...]:
@@ -45,7 +41,7 @@ def by_client(guesses: Guesses, clients: tuple[str, ...], *, confidence: float =
         own, said = guesses.truth == place, guesses.named[:, place]
         if own.any():
             others = float(said[~own].mean()) if not bool(own.all()) else 0.0
-            risk = _share("recall", said[own], others, confidence)
+            risk = success(said[own], baseline=others, name="recall", confidence=confidence)
             found.append(Group("client", name, int(own.sum()), int((~own).sum()), (risk,)))
     return tuple(found)
 
@@ -59,12 +55,6 @@ def by_label(truth: Tensor, labels: Tensor, clients: int) -> Guesses:
     held = torch.zeros(int(classes.max()) + 1, clients, dtype=torch.float64)
     held.index_put_((classes, truth), torch.ones(len(truth), dtype=torch.float64), accumulate=True)
     return Guesses(held[classes], truth)
-
-
-def _share(name: str, hit: Tensor, baseline: float, confidence: float) -> Risk:
-    hits, trials = float(hit.sum()), len(hit)
-    low, high = mixed_clopper_pearson(np.array([hits]), np.array([1.0]), trials, confidence)
-    return Risk(name, hits / trials, low, high, baseline, trials)
 
 
 def clustered_auc(scores: Scores, client: np.ndarray, *, confidence: float = 0.95) -> Risk:

@@ -1,0 +1,1 @@
+"""Can the model itself be copied? The game, its view, one attack a file."""

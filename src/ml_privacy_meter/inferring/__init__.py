@@ -1,0 +1,1 @@
+"""The games beside membership, each played on a model and measured."""

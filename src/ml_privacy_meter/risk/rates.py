@@ -1,0 +1,84 @@
+"""How often guesses are right, and how much more often than guesses that were made without the model."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.findings import Risk
+from ml_privacy_meter.risk.differences import auc_correlation
+from ml_privacy_meter.risk.intervals import Interval, difference, mixed_clopper_pearson, wilson
+from ml_privacy_meter.risk.roc import auc
+from ml_privacy_meter.types import Scores
+
+Hits = Float[Tensor, " trials"] | Bool[Tensor, " trials"]
+
+
+def success(hits: Hits, *, baseline: float, name: str = "accuracy", confidence: float = 0.95) -> Risk:
+    """Share of guesses that are right, in [0, 1]; a hit may be a part, as where guesses are tied.
+
+    The interval is Clopper and Pearson's: it speaks of other trials of the same kind.
+    """
+    found = _some(hits, name)
+    low, high = mixed_clopper_pearson(np.array([found.sum()]), np.array([1.0]), len(found), confidence)
+    return Risk(name, float(found.mean()), low, high, baseline, len(found))
+
+
+def excess(hits: Hits, without: Hits, *, name: str = "excess", confidence: float = 0.95) -> Risk:
+    """Share of guesses that are right less that of the guesses without the model, paired trial by trial; in [-1, 1].
+
+    The interval is Newcombe's, with the correlation of the pairs (`intervals.difference`): in simulations, one of 95%
+    holds the true excess in 94% to 96%.
+    """
+    found, other = _some(hits, name), _some(without, name)
+    value, (low, high) = _paired(found, other, confidence)
+    return Risk(name, value, low, high, 0.0, len(found))
+
+
+def excess_of_members(
+    hits: Hits,
+    without: Hits,
+    member: Bool[Tensor, " trials"],
+    *,
+    name: str = "excess on members above non-members",
+    confidence: float = 0.95,
+) -> Risk:
+    """`excess` on members less `excess` on non-members, in [-2, 2]: what the model tells of its training records.
+
+    What a model tells of records that it never saw it has from the population. The two sides are independent.
+    """
+    found, other, side = _some(hits, name), _some(without, name), member.numpy()
+    if side.all() or not side.any():
+        raise InputError(f"`{name}` needs members and non-members, found {int(side.sum())} members in {len(side)}.")
+    (one, first), (two, second) = (_paired(found[of], other[of], confidence) for of in (side, ~side))
+    low, high = difference(first, second, (one, two))
+    return Risk(name, one - two, low, high, 0.0, len(found))
+
+
+def auc_excess(scores: Scores, without: Scores, *, name: str = "AUC excess", confidence: float = 0.95) -> Risk:
+    """AUC less that of the scores without the model, of the same trials, in [-1, 1].
+
+    The interval rests on DeLong's correlation of the two (`differences.auc_correlation`).
+    """
+    one, other = (auc(of, confidence=confidence) for of in (scores, without))
+    if one.value is None or other.value is None:
+        return Risk(name, None, -1.0, 1.0, 0.0, len(scores.truth), note=one.note or other.note)
+    ends = (one.low, one.high), (other.low, other.high)
+    low, high = difference(*ends, (one.value, other.value), correlation=auc_correlation(scores, without))
+    return Risk(name, one.value - other.value, low, high, 0.0, len(scores.truth))
+
+
+def _some(hits: Hits, name: str) -> np.ndarray:
+    """The hits as numbers, once it is seen that there are any and that each is a share."""
+    found = np.asarray(hits.double().numpy())
+    if not len(found) or not ((found >= 0) & (found <= 1)).all():
+        raise InputError(f"`{name}` is taken of shares in [0, 1], one a trial, found {found!s:.80}.")
+    return found
+
+
+def _paired(found: np.ndarray, other: np.ndarray, confidence: float) -> tuple[float, Interval]:
+    pair, trials = np.stack([found, other]), len(found)
+    one, two = (float(value) for value in pair.mean(1))
+    correlation = float(np.corrcoef(pair)[0, 1]) if (pair.std(1) > 0).all() else 0.0
+    first, second = (wilson(value * trials, trials, confidence) for value in (one, two))
+    return one - two, difference(first, second, (one, two), correlation=correlation)
