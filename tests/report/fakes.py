@@ -11,7 +11,8 @@ import torch
 
 from ml_privacy_meter import risk
 from ml_privacy_meter.by_user import ByUser, ExposedUser, Known, OfShare, UserFinding
-from ml_privacy_meter.findings import ByRound, Check, Finding, Moment, Risk
+from ml_privacy_meter.findings import ByRound, Check, Finding, Group, Moment, Risk
+from ml_privacy_meter.games import Curve, Game, Line, Tried
 from ml_privacy_meter.guarantees import Guarantee, claimed, held
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.risk.probability import cross_fitted
@@ -207,6 +208,50 @@ def with_users(report: Report, value: float = 0.8, **changed: Any) -> Report:
         exposed_by=("difference", 10),
     )
     return replace(report, by_user=replace(found, **changed))
+
+
+def game(excess: float = 0.05, name: str = "attribute", secret: str = "marital <b>status</b>", **changed: Any) -> Game:
+    """A game beside membership that was never played."""
+
+    def share(name: str, value: float, baseline: float = 0.0, **more: Any) -> Risk:
+        return Risk(name, value, value - 0.03, value + 0.03, baseline, 500, **more)
+
+    groups = (Group("sex", "f", 100, 90, (share("accuracy", 0.8, 0.7),)), Group("sex", "m", 80, 90, ()))
+    guess = Tried("imputation", "A guess from the rest of the record.", "other records.", (share("accuracy", 0.77),))
+    tried = (
+        Tried(
+            "imputation_times_model",
+            "The guess, times the confidence.",
+            "the target model's outputs.",
+            (share("accuracy", 0.82, 0.77), Risk("mean error (years)", 4.2e-7, 1e-7, np.inf, 5.25, 500)),
+            share("excess on members above non-members", excess, surely=excess - 0.04),
+            groups,
+            note="Its prior is of all records.",
+        ),
+        Tried("csmia", "Which values predict the label.", "labels alone.", failed="One value is missing."),
+    )
+    at = [
+        Line(one, tuple((n, share("fidelity", 0.5 + n / 1000 * k)) for n in (100, 400)))
+        for k, one in ((1, "a"), (0.5, "b"))
+    ]
+    game = Game(
+        name=name,
+        secret=secret,
+        question="What is the marital status of a record?",
+        knows="All of a record but that.",
+        without="A guess from the rest is right in 77%.",
+        baselines=(guess,),
+        tried=tried,
+        verdict="The model adds 5 points on its training records.",
+        curves=(Curve("Fidelity by queries", "queries", "fidelity", tuple(at), log=True),),
+        checks=(
+            Check("Does a column give the secret away?", False, "Yes: <i>relationship</i>."),
+            Check("Fine?", True, "Yes."),
+        ),
+        notes=("Of the non-members, half are the adversary's.",),
+        how={"auxiliary": 500, "candidates": ["yes", "no"], "drop": None},
+    )
+    return replace(game, **changed)
 
 
 def scores(score: np.ndarray, truth: np.ndarray) -> Scores:

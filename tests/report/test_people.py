@@ -4,7 +4,7 @@ from typing import Any
 
 from report.fakes import BLANK, LEAKY, failed, fake
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import verdicts, words
 from ml_privacy_meter.report.people import people
 
 
@@ -43,7 +43,7 @@ def test_a_leak_stands_before_an_attack_that_was_chosen_and_found_none() -> None
     document = fake(4000, references=2, strongest={"TPR@1%FPR": BLANK})._document
     one = of(people(document), "TPR@1%FPR")
     assert (one["attack"], one["chosen"], one["leaks"]) == (LEAKY, False, True)
-    assert f"“{LEAKY}” picks out {one['identified']} [" in words.verdict(document)
+    assert f"“{LEAKY}” picks out {one['identified']} [" in verdicts.verdict(document)
 
 
 def test_what_cannot_be_resolved_is_said_to_be_unknown_and_not_to_be_none() -> None:

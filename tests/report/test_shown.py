@@ -21,7 +21,7 @@ from ml_privacy_meter.report import Report, check_shown
 from ml_privacy_meter.report import shown as module
 from ml_privacy_meter.report.page import page
 from ml_privacy_meter.report.records import packed
-from ml_privacy_meter.report.words import strongest
+from ml_privacy_meter.report.verdicts import strongest
 
 SECRET = "diagnosis-of"
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from report.fakes import LEAKY, failed, fake
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import verdicts
 from ml_privacy_meter.report.page import page
 
 
 def said(document: dict[str, Any]) -> str:
-    return words.verdict(document)
+    return verdicts.verdict(document)
 
 
 def test_twenty_records_of_each_kind_leave_room_for_a_leak_and_the_verdict_says_so() -> None:

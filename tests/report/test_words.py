@@ -10,7 +10,7 @@ from report.fakes import BLANK, LEAKY, failed, fake
 from rich.console import Console
 
 from ml_privacy_meter.findings import ABOVE, Check
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import verdicts, words
 from ml_privacy_meter.report.about import lines
 from ml_privacy_meter.report.glossary import glossary
 from ml_privacy_meter.report.markdown import escape, markdown
@@ -54,7 +54,7 @@ def test_a_figure_above_its_ceiling_is_said_to_be() -> None:
 def test_the_verdict_on_a_leak_counts_the_records() -> None:
     report = fake()
     found = report.risks[LEAKY]["TPR@1%FPR"]
-    said = words.verdict(report._document)
+    said = verdicts.verdict(report._document)
     assert found.value is not None
     low, high = math.floor(found.low * 2000 + 1e-9), math.ceil(found.high * 2000 - 1e-9)
     counts = f" [{low}, {high}] of the 2,000 training records"
@@ -67,31 +67,32 @@ def test_the_verdict_on_a_leak_counts_the_records() -> None:
 
 
 def test_the_verdict_on_nothing_is_no_comfort() -> None:
-    said = words.verdict(fake(leak=0, seed=2)._document)
+    said = verdicts.verdict(fake(leak=0, seed=2)._document)
     assert said.startswith("These attacks found no leak")
     assert "That is no proof that there is none: stronger attacks (with reference models) were not run." in said
 
 
 def test_reference_models_that_no_attack_looked_at_are_no_comfort() -> None:
     document = fake(leak=0, seed=2, reference_models=16)._document
-    assert "found no leak" in words.verdict(document)
-    assert "(with reference models) were not run" in words.verdict(document)
+    assert "found no leak" in verdicts.verdict(document)
+    assert "(with reference models) were not run" in verdicts.verdict(document)
     document["findings"][0]["sees"] = "Outputs, and reference models."
-    assert "were not run" not in words.verdict(document)
+    assert "were not run" not in verdicts.verdict(document)
 
 
 def test_an_attack_below_chance_is_no_comfort() -> None:
     finding = {"attack": "a", "sees": "", "failed": "", "risks": [risk("AUC", 0.1, 0.05, 0.15, baseline=0.5)]}
     about = {"members": 1000, "confidence": 0.95}
-    assert "turned around" in words.verdict({"findings": [finding], "checks": [], "about": about})
+    assert "turned around" in verdicts.verdict({"findings": [finding], "checks": [], "about": about})
 
 
 def test_the_verdict_of_a_voided_audit_says_so_first() -> None:
-    assert words.verdict(fake(shifted=True)._document).startswith("This audit does not measure the model as it stands")
+    said = verdicts.verdict(fake(shifted=True)._document)
+    assert said.startswith("This audit does not measure the model as it stands")
 
 
 def test_the_verdict_without_an_attack_says_nothing_about_the_model() -> None:
-    said = words.verdict(fake(100, attacks=(), also=(failed(),))._document)
+    said = verdicts.verdict(fake(100, attacks=(), also=(failed(),))._document)
     assert said == "No attack ran to its end: this report says nothing about the model."
 
 
@@ -99,14 +100,14 @@ def test_a_leak_that_only_the_ranking_shows_is_told_as_one() -> None:
     document = fake(600, leak=0.25, classes=None)._document
     first = document["findings"][0]
     first["risks"] = [risk("AUC", 0.56, 0.53, 0.59, baseline=0.5), risk("TPR@1%FPR", 0.01, 0.001, 0.03)]
-    assert "reaches AUC 0.560 [0.530, 0.590] (95% interval; without the model 0.5)" in words.verdict(document)
+    assert "reaches AUC 0.560 [0.530, 0.590] (95% interval; without the model 0.5)" in verdicts.verdict(document)
 
 
 def test_an_attack_that_leaks_at_small_errors_alone_is_a_leak() -> None:
     document = fake(600, leak=0, classes=None)._document
     document["findings"][1]["risks"] = [risk("AUC", 0.5, 0.48, 0.52, baseline=0.5), risk("TPR@1%FPR", 0.05, 0.03, 0.07)]
     document["findings"][0]["risks"] = [risk("AUC", 0.51, 0.49, 0.53, baseline=0.5)]
-    assert "15 [9, 21] of the 300 training records" in words.verdict(document)
+    assert "15 [9, 21] of the 300 training records" in verdicts.verdict(document)
 
 
 def test_an_error_above_the_baseline_is_no_leak() -> None:
@@ -181,7 +182,8 @@ def test_the_verdict_names_the_attack_that_is_strongest_at_small_errors() -> Non
         return {"attack": attack, "failed": "", "risks": risks}
 
     about = {"members": 1000, "confidence": 0.95}
-    said = words.verdict({"findings": [finding("a", 0.8, 0.03), finding("b", 0.7, 0.2)], "checks": [], "about": about})
+    found = [finding("a", 0.8, 0.03), finding("b", 0.7, 0.2)]
+    said = verdicts.verdict({"findings": found, "checks": [], "about": about})
     assert "the attack “a” (of 2, the strongest on these records) reaches AUC 0.800" in said
     assert "“b” picks out 200 [190, 210] of the 1,000" in said
 
@@ -212,7 +214,7 @@ def chosen_and_not(*, low: float, surely: float) -> dict[str, Any]:
 
 
 def test_the_verdict_rests_on_the_attack_that_was_chosen_on_reference_models() -> None:
-    said = words.verdict(chosen_and_not(low=0.55, surely=0.53))
+    said = verdicts.verdict(chosen_and_not(low=0.55, surely=0.53))
     assert "the attack “a” (of 2; chosen on reference models, not for its result here)" in said
     assert "“b”" not in said
 
@@ -224,17 +226,17 @@ def test_each_figure_counts_by_the_interval_that_is_widened_for_it() -> None:
     assert words.leaks(chosen)
     assert not words.leaks(other)
     assert not words.leaks(chosen | {"surely": 0.5})
-    assert words.verdict(document).startswith("Training records can be told from others: the attack “a”")
+    assert verdicts.verdict(document).startswith("Training records can be told from others: the attack “a”")
 
 
 def test_a_leak_that_another_attack_than_the_chosen_one_finds_is_told_with_its_correction() -> None:
     document = chosen_and_not(low=0.55, surely=0.53)
     document["findings"][0]["risks"][0] |= {"value": 0.5, "low": 0.45, "surely": 0.44}
-    assert "the attack “b” (of 2, the strongest on these records) reaches" in words.verdict(document)
+    assert "the attack “b” (of 2, the strongest on these records) reaches" in verdicts.verdict(document)
 
 
 def test_no_leak_is_told_of_the_attack_that_was_chosen() -> None:
-    said = words.verdict(chosen_and_not(low=0.45, surely=0.4))
+    said = verdicts.verdict(chosen_and_not(low=0.45, surely=0.4))
     assert "found no leak: the strongest on reference models, “a”, reaches AUC 0.600" in said
     assert "an attack that was not run may find one" in said
 
@@ -246,7 +248,7 @@ def test_the_chosen_attack_speaks_at_small_errors() -> None:
 
     about = {"members": 1000, "confidence": 0.95}
     findings = [finding("a", 0.05, True), finding("b", 0.2, False)]
-    assert "“a” picks out 50 [30, 70]" in words.verdict({"findings": findings, "checks": [], "about": about})
+    assert "“a” picks out 50 [30, 70]" in verdicts.verdict({"findings": findings, "checks": [], "about": about})
 
 
 def test_who_was_chosen_is_marked_in_summary_and_terminal() -> None:
@@ -313,7 +315,7 @@ def test_a_leak_that_only_small_errors_show_is_said_to_be_of_a_few() -> None:
     risks = [risk("AUC", 0.53, 0.49, 0.57), risk("TPR@1%FPR", 0.05, 0.03, 0.07)]
     risks[0]["baseline"] = 0.5
     about = {"members": 1000, "confidence": 0.95}
-    said = words.verdict({"findings": [{"attack": "a", "failed": "", "risks": risks}], "checks": [], "about": about})
+    said = verdicts.verdict({"findings": [{"attack": "a", "failed": "", "risks": risks}], "checks": [], "about": about})
     assert said.startswith("A few training records can be told from others: the attack “a” reaches AUC 0.530")
     assert "picks out 50 [30, 70]" in said
 
@@ -338,8 +340,8 @@ EVERYWHERE = "Reference models do not behave like this model (see “Read this f
 def test_a_verdict_by_reference_models_that_are_not_like_the_target_says_so() -> None:
     for strongest, other in ((BLANK, f"On these records, the highest AUC is that of “{LEAKY}”: 0."), (LEAKY, "")):
         report = fake(400, references=3, strongest={"AUC": strongest})
-        assert EVERYWHERE not in words.verdict(report._document)
-        said = words.verdict(replace(report, checks=(*report.checks, UNLIKE))._document)
+        assert EVERYWHERE not in verdicts.verdict(report._document)
+        said = verdicts.verdict(replace(report, checks=(*report.checks, UNLIKE))._document)
         assert EVERYWHERE in said
         assert "may be another than the one that was chosen." in said
         assert other in said
@@ -348,7 +350,7 @@ def test_a_verdict_by_reference_models_that_are_not_like_the_target_says_so() ->
 
 def test_a_verdict_that_leans_on_no_reference_model_does_not_speak_of_them() -> None:
     report = fake(400, references=3, strongest={})
-    assert EVERYWHERE not in words.verdict(replace(report, checks=(UNLIKE,))._document)
+    assert EVERYWHERE not in verdicts.verdict(replace(report, checks=(UNLIKE,))._document)
 
 
 def test_all_that_leans_on_reference_models_says_where_they_are_not_like_the_target() -> None:

@@ -1,11 +1,11 @@
 """What is printed of the adversaries: how many records they pick out, what they see, their curves in one chart."""
 
-from ml_privacy_meter.report import blocks, claims, rocs, rounds, threats, users, weights
+from ml_privacy_meter.report import blocks, charts, claims, others, rocs, rounds, threats, users, weights, words
 from ml_privacy_meter.report.blocks import Block
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people as counted
 
-NAMED = dict(zip(rocs.COLOURS, ("blue", "orange", "green", "purple", "grey"), strict=True))
+NAMED = dict(zip(charts.COLOURS, ("blue", "orange", "green", "purple", "grey"), strict=True))
 
 
 def people(document: Document) -> list[Block]:
@@ -95,3 +95,40 @@ def by_user(document: Document) -> list[Block]:
         *([blocks.said(users.exposed_title(document))] if exposed else []),
         *([blocks.table(users.EXPOSED, exposed, widths=(2, 1, 1, 1, 1))] if exposed else []),
     ]
+
+
+def other_games(document: Document) -> list[Block]:
+    """A section for each game beside membership."""
+    return [block for game in document.get("games", ()) for block in _game(game)]
+
+
+def _game(game: Document) -> list[Block]:
+    failed = [
+        {"name": one["name"], "voids": one["voids"], "says": one["says"], "ids": ""} for one in others.failing(game)
+    ]
+    drawn = [blocks.picture(spec, caption, caption) for _, spec, caption in others.pictures(game)]
+    rows = [
+        [one["attack"], risk["name"], _figure(risk, excess), words.stated(risk["name"], risk["baseline"])]
+        + [f"{risk['trials']:,}"]
+        for one, figures in others.rows(game)
+        for risk, excess in figures
+    ]
+    rows += [[one["attack"], "failed", one["failed"], "", ""] for one in game["tried"] if one["failed"]]
+    groups = (blocks.table(head, table, caption=caption) for caption, head, table in others.groups(game))
+    return [
+        blocks.heading(others.title(game), above="Game"),
+        blocks.said(game["question"]),
+        *([{"kind": "warnings", "title": "Read this first", "items": failed}] if failed else []),
+        {"kind": "terms", "terms": others.terms(game), "sticky": False},
+        blocks.table(others.HEAD, rows, caption=others.BOLD, widths=(1.2, 1.4)),
+        *([{"kind": "pictures", "pictures": drawn}] if drawn else []),
+        *groups,
+        *(blocks.said(note) for note in game["notes"]),
+        blocks.table(["Adversary", "Sees", "Does"], others.adversaries(game), widths=(1, 1.3, 1.7)),
+        blocks.table(["What", "Value"], others.how(game), widths=(1, 2.4)),
+    ]
+
+
+def _figure(risk: Document, excess: bool) -> blocks.Cell:
+    """A figure; only one that the verdict rests on may be bold."""
+    return blocks.cell(risk if excess else {name: value for name, value in risk.items() if name != "surely"})

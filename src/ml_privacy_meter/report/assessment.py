@@ -3,7 +3,7 @@
 It is made of sections with blocks: a text, items, a table or a blank. The page and `dpia.md` show the same ones.
 """
 
-from ml_privacy_meter.report import evidence, words
+from ml_privacy_meter.report import evidence, others, verdicts, words
 from ml_privacy_meter.report.blanks import BLANKS, blank, filled
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people
@@ -124,6 +124,10 @@ def _risks(document: Document) -> list[Document]:
         why = "the audit is void" if evidence.void(document) else "no attack ran to its end"
         missing = f"No figures: {why}. It is not known how many people are at risk, nor which."
         sections.append(_section("People at risk", "", [_text(missing), blank(document, "groups")]))
+    games = document.get("games", ())
+    if games:
+        found = _items([f"{others.title(game)}. {game['without']} {game['verdict']}" for game in games])
+        sections.append(_section("Other secrets than membership", "", [found]))
     untested = _items(evidence.untested(document))
     said = _text("Nothing is known from this audit of the following. That no figure speaks of it is no comfort.")
     return [*sections, _opinion(document), _section("What was not tested", "", [said, untested])]
@@ -145,7 +149,7 @@ def _people(document: Document) -> Document:
         "Records are counted, not people. The counts are of the training records in this audit; if those were drawn at "
         "random from all training records, the same shares are to be expected among all."
     )
-    verdict = words.verdict(document) if evidence.resolved(document) else TOO_FEW
+    verdict = verdicts.verdict(document) if evidence.resolved(document) else TOO_FEW
     said = [verdict, evidence.limits(document), caution]
     texts = [_text(one) for one in said if one]
     table = evidence.counts(document)

@@ -16,6 +16,7 @@ from ml_privacy_meter.report.document import Document
 Spec = dict[str, Any]
 
 MEMBERS, OTHERS, CURVE, INK, FAINT = (f"var(--{name})" for name in ("members", "others", "curve", "ink", "faint"))
+COLOURS = [f"var(--roc-{place})" for place in range(5)]  # of lines
 FONT = "system-ui, sans-serif"
 GROUPS = 30
 
@@ -144,6 +145,44 @@ def tradeoff(points: Sequence[Document], x_title: str, y_title: str, *, shares: 
         halo = here.mark_text(**look, stroke="var(--paper)", strokeWidth=4)
         labels += [one.encode(x=x, y=y, text="name:N") for one in (halo, here.mark_text(**look))]
     return finish(alt.layer(joined, *labels, across, upright, dot), height=280)
+
+
+def lines(
+    values: Sequence[Document],
+    x_title: str,
+    y_title: str,
+    *,
+    logarithmic: bool,
+    percent: bool = False,
+    chance: float | None = None,
+) -> Spec:
+    """Lines with a band for their intervals, in the colours of the page.
+
+    Args:
+        values: the points: each with ``at``, ``value``, ``low``, ``high``, the line it is ``of`` and what is ``said``.
+        logarithmic: whether the horizontal axis is.
+        percent: whether the values are written in per cent.
+        chance: where a dashed line marks chance.
+    """
+    names, places = (list(dict.fromkeys(value[key] for value in values)) for key in ("of", "at"))
+    in_per_cent: Spec = {"labelExpr": "format(datum.value * 100, '~g') + '%'"} if percent else {}
+    scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=False, padding=8)
+    x = alt.X("at:Q", scale=scale, axis=alt.Axis(title=x_title, values=sorted(places)))
+    y_axis = alt.Axis(title=y_title, tickCount=5, **in_per_cent)
+    y = alt.Y("low:Q", scale=alt.Scale(zero=False, padding=8), axis=y_axis)
+    colour = alt.Color(
+        "of:N", scale=alt.Scale(domain=names, range=[COLOURS[k % len(COLOURS)] for k in range(len(names))])
+    )
+    base = alt.Chart(alt.InlineData(values=list(values)))
+    band = base.mark_area(opacity=0.12).encode(x=x, y=y, y2="high:Q", color=colour)
+    line = base.mark_line(strokeWidth=2, point={"size": 30}).encode(
+        x=x, y="value:Q", color=colour, tooltip=[alt.Tooltip("of:N"), alt.Tooltip("said:N")]
+    )
+    parts = [band, line]
+    if chance is not None:
+        level = alt.Chart(alt.InlineData(values=[{"low": chance}]))
+        parts.insert(0, level.mark_rule(stroke=FAINT, strokeDash=[4, 4]).encode(y=y))
+    return finish(alt.layer(*parts), height=260)
 
 
 # Altair holds each part of a chart against its schema, which takes as long as all the rest of a page; tests do that.

@@ -25,6 +25,7 @@ from ml_privacy_meter.findings import (
     Risk,
     fpr_of,
 )
+from ml_privacy_meter.games import Curve, Game, Tried
 from ml_privacy_meter.report.curves import histogram, roc
 from ml_privacy_meter.types import Scores
 
@@ -49,6 +50,7 @@ def document(
     guarantee: Claim | None = None,
     by_round: ByRound | None = None,
     by_user: ByUser | None = None,
+    games: Sequence[Game] = (),
 ) -> Document:
     """What `schema.json` describes. Two runs of one audit differ in ``times`` and ``paths`` alone."""
     plain = _plain(about)
@@ -66,6 +68,7 @@ def document(
         "guarantee": None if guarantee is None else _plain(asdict(guarantee)),
         "by_round": None if by_round is None else _by_round(by_round),
         "by_user": None if by_user is None else _by_user(by_user),
+        "games": [game_document(game) for game in games],
         **{key: plain.get(key) or {} for key in ASIDE},
     }
 
@@ -176,6 +179,37 @@ def _by_user(found: ByUser) -> Document:
         "blind": [{"known": known, "auc": _risk(risk)} for known, risk in found.blind],
         "exposed_by": dict(zip(("attack", "known"), found.exposed_by, strict=True)),
         "exposed": [_plain(asdict(one)) for one in found.exposed],
+    }
+
+
+def game_document(game: Game) -> Document:
+    """One game beside membership, as ``games`` of the report holds it."""
+    return {
+        **{key: getattr(game, key) for key in ("name", "secret", "question", "knows", "without", "verdict", "shows")},
+        "baselines": [_tried(one) for one in game.baselines],
+        "tried": [_tried(one) for one in game.tried],
+        "curves": [_curve(curve) for curve in game.curves],
+        "checks": [_check(check) for check in game.checks],
+        "notes": list(game.notes),
+        "how": _plain(game.how),
+    }
+
+
+def _tried(one: Tried) -> Document:
+    return {
+        **{key: getattr(one, key) for key in ("attack", "says", "sees", "failed", "note", "shows")},
+        "risks": [_risk(risk) for risk in one.risks],
+        "excess": None if one.excess is None else _risk(one.excess),
+        "groups": [_group(group) for group in one.groups],
+    }
+
+
+def _curve(curve: Curve) -> Document:
+    return {key: getattr(curve, key) for key in ("title", "across", "figure", "log")} | {
+        "lines": [
+            {"name": line.name, "points": [{"at": _plain(at), "risk": _risk(risk)} for at, risk in line.points]}
+            for line in curve.lines
+        ]
     }
 
 

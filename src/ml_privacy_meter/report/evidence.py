@@ -10,14 +10,16 @@ from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people
 
 # The other privacy attacks of NIST AI 100-2 E2025, and what each would have to show.
-OTHER_ATTACKS = (
-    "Data reconstruction (NISTAML.032), with model inversion and attribute inference: whether the content of a "
-    "training record, or an unknown column of it, can be learned from the model.",
-    "Property inference (NISTAML.034): whether it can be learned what the training records are like as a whole, such "
-    "as the share of a group among them.",
-    "Model extraction (NISTAML.031): whether the model can be copied by asking it, and the copy then be attacked at "
-    "will.",
-)
+OTHER_ATTACKS = {  # by the game that asks about each
+    "attribute": "Attribute inference, a kind of data reconstruction (NISTAML.032): whether an unknown column of a "
+    "training record can be learned from the model.",
+    "reconstruction": "Data reconstruction (NISTAML.032), with model inversion: whether the content of a training "
+    "record can be learned from the model.",
+    "property": "Property inference (NISTAML.034): whether it can be learned what the training records are like as a "
+    "whole, such as the share of a group among them.",
+    "extraction": "Model extraction (NISTAML.031): whether the model can be copied by asking it, and the copy then be "
+    "attacked at will.",
+}
 NAMED_GROUPS = 10
 SURE = 0.9  # a membership probability from which on records are counted as exposed
 
@@ -218,7 +220,8 @@ def _logit(share: float) -> float:
 def untested(document: Document) -> list[str]:
     """What this audit did not test, as far as the report knows."""
     about, sees = document["about"], [found["sees"] for found in ran(document)]
-    said = [*OTHER_ATTACKS]
+    asked = {game["name"] for game in document.get("games", ())}
+    said = [what for game, what in OTHER_ATTACKS.items() if game not in asked]
     if void(document) or not resolved(document):
         said.insert(0, "Membership inference itself: this audit gives no figure for it that could be used.")
     if not any(_knowledge(one)[0] == "white-box" for one in sees):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from ml_privacy_meter.report import about as measured
-from ml_privacy_meter.report import claims, rounds, users, weights, words
+from ml_privacy_meter.report import claims, others, rounds, users, verdicts, weights, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.plain import visible
 
@@ -17,7 +17,7 @@ LINKS = re.compile(
 )
 # Characters for each part. All together stay below 65,536, the most that GitHub takes for a comment.
 ROOM = {"verdict": 4_000, "warnings": 9_000, "attacks": 12_000, "views": 4_000, "figures": 8_000, "groups": 6_000}
-ROOM |= {"by_round": 4_000, "by_user": 4_000, "exposed": 5_000, "checks": 5_000, "about": 4_000}
+ROOM |= {"by_round": 4_000, "by_user": 4_000, "games": 8_000, "exposed": 5_000, "checks": 5_000, "about": 4_000}
 MOST_COLUMNS = 8
 VOIDS = " (voids the audit)"
 LEFT_OUT = "… and {} more: see `report.json`."
@@ -41,13 +41,14 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
     links = ", ".join(f"[{name}]({name}) ({FILES[name]})" for name in files)
     parts = [
         "# Privacy audit" + (f": {escape(about['model'])}" if about.get("model") else ""),
-        escape(words.verdict(document), room=ROOM["verdict"]),
+        escape(verdicts.verdict(document), room=ROOM["verdict"]),
         _warnings(document),
         _attacks(document),
         _claimed(document),
         _weights(document),
         _by_round(document),
         _by_user(document),
+        _games(document),
         _folded("Threat models: what each attack was assumed to see", _views(found)),
         _folded("All figures", _figures(document)),
         _groups(found),
@@ -134,6 +135,24 @@ def _by_round(document: Document) -> str:
         return ""
     table = _table(rounds.head(document), rounds.rows(document), room=ROOM["by_round"])
     return "\n\n".join([f"## {rounds.TITLE}", *said, _folded(f"By {document['by_round']['unit']}", table)])
+
+
+def _games(document: Document) -> str:
+    """A part for each game beside membership."""
+    games = document.get("games", ())
+    parts = []
+    for game in games:
+        failed = [f"**{escape(one['name'])}** {escape(one['says'], room=600)}" for one in others.failing(game)]
+        said = [f"*{name}*: {escape(what, room=900)}" for name, what in others.terms(game)]
+        table = _table(others.HEAD, others.table(game), room=ROOM["games"] // len(games))
+        parts += [
+            f"## {escape(others.title(game))}",
+            escape(game["question"]),
+            *failed,
+            *said,
+            _folded("Figures", table),
+        ]
+    return "\n\n".join(parts)
 
 
 def _by_user(document: Document) -> str:

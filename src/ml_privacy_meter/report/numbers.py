@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from ml_privacy_meter.report.document import Document
 
-# Figures that are not shares of records, and so not written in per cent.
-DECIMAL = ("AUC", "epsilon")
+# Figures that are no shares, and so not written in per cent; nor is one whose name ends in its unit: "PSNR (dB)".
+DECIMAL = ("AUC", "epsilon", "correlation")
 
 
 def count(number: int, what: str) -> str:
@@ -27,7 +27,7 @@ def stated(name: str, number: float | None) -> str:
     """A number that was not measured, in as few digits as it has: "1%", "0.5"."""
     if number is None:
         return "–"
-    return f"{100 * number:.3g}%" if in_per_cent(name) else f"{number:.3g}"
+    return f"{100 * number:.3g}%" if in_per_cent(name) else _minus(f"{number:.3g}")
 
 
 def interval(risk: Document) -> str:
@@ -64,7 +64,7 @@ def memorized(exposed: Document) -> str:
 
 
 def in_per_cent(name: str) -> bool:
-    return not name.startswith(DECIMAL)
+    return not name.startswith(DECIMAL) and not name.endswith(")")
 
 
 def one_in(fpr: float | None) -> str:
@@ -77,6 +77,8 @@ def one_in(fpr: float | None) -> str:
 
 def _digits(name: str, numbers: Sequence[float]) -> list[str]:
     """All with as many digits as the first needs."""
+    if name.endswith(")"):
+        return [_minus(f"{number:.3g}") for number in numbers]
     if not in_per_cent(name):
         return [_minus(f"{number:.3f}") for number in numbers]
     places = 2 if abs(numbers[0]) < 0.01 else 1

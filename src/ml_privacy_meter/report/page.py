@@ -5,11 +5,13 @@ from ml_privacy_meter.report import (
     charts,
     claims,
     glossary,
+    others,
     people,
     rocs,
     rounds,
     threats,
     users,
+    verdicts,
     weights,
     words,
 )
@@ -32,8 +34,9 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
     together = _together(document)
     reliability = _reliability(document)
     read, watched, of_users = _weights(document), _by_round(document), _by_user(document)
+    games = [_game(f"game-{number}", game) for number, game in enumerate(document.get("games", ()), 1)]
     drawn = [
-        *(chart for part in (together, read, watched, of_users) for chart in part["charts"]),
+        *(chart for part in (together, read, watched, of_users, *games) for chart in part["charts"]),
         *(chart for section in sections for chart in section["charts"]),
         *reliability,
     ]
@@ -45,7 +48,8 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         words=words,
         names=names,
         baselines={name: words.baseline(document["findings"], name) for name in names},
-        verdict=words.verdict(document),
+        verdict=verdicts.verdict(document),
+        voided=verdicts.voided(document),
         failing=words.failing(document),
         sections=sections,
         together=together,
@@ -54,6 +58,7 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         weights=read,
         by_round=watched,
         by_user=of_users,
+        games=games,
         people=people.people(document),
         played=threats.played(document),
         not_played=threats.not_played(document),
@@ -144,9 +149,25 @@ def _by_user(document: Document) -> Document:
     }
 
 
+def _game(key: str, game: Document) -> Document:
+    """One game beside membership."""
+    return {
+        **game,
+        "key": key,
+        "title": others.title(game),
+        "terms": others.terms(game),
+        "rows": list(others.rows(game)),
+        "groups": others.groups(game),
+        "adversaries": others.adversaries(game),
+        "how": others.how(game),
+        "failing": others.failing(game),
+        "charts": [_chart(f"{key}-{place}", spec, said, said) for place, spec, said in others.pictures(game)],
+    }
+
+
 def _section(number: int, found: Document, document: Document) -> Document:
     key = f"attack-{number}"
-    best = words.strongest(document)
+    best = verdicts.strongest(document)
     few = sum(one["roc"] is not None for one in document["findings"]) <= OPEN
     columns = [_column(f"{key}-{place}", *column) for place, column in enumerate(_columns(found))]
     drawn = [chart for column in columns for chart in column["charts"]]

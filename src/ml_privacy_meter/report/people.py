@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import verdicts, words
 from ml_privacy_meter.report.document import Document
 
 
@@ -44,7 +44,7 @@ def _counted(document: Document, ran: Sequence[Document], name: str) -> dict[str
         "chance": risk["baseline"] * members,
         "wrongly": int(fpr * others + 1e-9),
         "leaks": words.leaks(risk),
-        "voided": words.voided(document),
+        "voided": verdicts.voided(document),
         "note": risk["note"],
     }
     return found | {"says": _said(found | {"unlike": words.unlike(document)})}

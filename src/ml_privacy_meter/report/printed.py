@@ -3,7 +3,7 @@
 A block holds text and drawings only; how it looks is the template's business.
 """
 
-from ml_privacy_meter.report import about, adversaries, blocks, charts, claims, glossary, rocs, words
+from ml_privacy_meter.report import about, adversaries, blocks, charts, claims, glossary, rocs, verdicts, words
 from ml_privacy_meter.report.blocks import WIDE, Block, Cell
 from ml_privacy_meter.report.charts import unchecked
 from ml_privacy_meter.report.document import Document
@@ -26,6 +26,7 @@ def printed(document: Document) -> list[Block]:
         *adversaries.weights_read(document),
         *adversaries.by_round(document),
         *adversaries.by_user(document),
+        *adversaries.other_games(document),
         *_carried(document),
         *(block for one in found for block in _attack(one, document)),
         *_exposed(document),
@@ -59,7 +60,7 @@ def _verdict(document: Document) -> list[Block]:
         names = (f"member_{quality}", f"non_member_{quality}")
         counts += [(about.TITLES[name], form.format(given[name])) for name in names if given[name] is not None]
     counts.append(("Attacks played", f"{len(document['findings'])}" + (f", {failed} failed" if failed else "")))
-    return [{"kind": "verdict", "title": "Verdict", "text": words.verdict(document), "counts": counts}]
+    return [{"kind": "verdict", "title": "Verdict", "text": verdicts.verdict(document), "counts": counts}]
 
 
 def _compared(document: Document) -> list[Block]:

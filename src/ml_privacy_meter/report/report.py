@@ -12,6 +12,7 @@ from rich.table import Table
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.by_user import ByUser
 from ml_privacy_meter.findings import Added, ByRound, Calibration, Check, Claim, Finding, GradientNorms, Risk
+from ml_privacy_meter.games import Game
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
@@ -19,7 +20,8 @@ from ml_privacy_meter.report.pdf import check_pdf
 from ml_privacy_meter.report.pdf import pdf as printed
 from ml_privacy_meter.report.shown import Shown, Tokens, check_shown, shown
 from ml_privacy_meter.report.terminal import table
-from ml_privacy_meter.report.words import count, failing, verdict
+from ml_privacy_meter.report.verdicts import verdict
+from ml_privacy_meter.report.words import count, failing
 from ml_privacy_meter.types import Rows
 
 COLUMNS = ("id", "member", "membership_probability", "attack", "score")
@@ -45,6 +47,7 @@ class Report:
         guarantee: what is claimed for the training, where something is.
         by_round: how the risk went while the model was trained, where somebody watched.
         by_user: who contributed to the training, user by user, where a column says whose a record is.
+        games: the games beside membership, each a section.
 
     Raises:
         InputError: a column of the records is missing, or an attack's scores are not those of the records.
@@ -61,6 +64,7 @@ class Report:
     guarantee: Claim | None = None
     by_round: ByRound | None = None
     by_user: ByUser | None = None
+    games: tuple[Game, ...] = ()
 
     def __post_init__(self) -> None:
         for what, held, needed in (("records", self.records, COLUMNS), ("about", self.about, ABOUT)):
@@ -91,6 +95,10 @@ class Report:
             InputError: there is no such blank, or an answer is no text.
         """
         return replace(self, about={**self.about, "assessment": check_answers(answers)})
+
+    def with_games(self, *games: Game) -> "Report":
+        """The report with these games beside membership, each a section after those that it has."""
+        return replace(self, games=(*self.games, *games))
 
     def showing(self, x: Rows, most: int, *, columns: Sequence[str] = (), tokens: Tokens | None = None) -> "Report":
         """The report, whose page shows so many of the most exposed training records as they are: personal data.
@@ -157,6 +165,7 @@ class Report:
             self.guarantee,
             self.by_round,
             self.by_user,
+            self.games,
         )
 
     def __repr__(self) -> str:

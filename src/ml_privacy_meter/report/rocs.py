@@ -10,11 +10,10 @@ from jaxtyping import Float, Int
 from scipy.stats import beta
 
 from ml_privacy_meter.report import words
-from ml_privacy_meter.report.charts import FAINT, INK, Spec, finish
+from ml_privacy_meter.report.charts import COLOURS, FAINT, INK, Spec, finish
 from ml_privacy_meter.report.document import Document
 
 # Five colours that no colour-blindness confuses, and four dashes: no two of twenty curves share both.
-COLOURS = [f"var(--roc-{place})" for place in range(5)]
 DASHES = [[1, 0], [7, 3], [2, 2], [9, 3, 2, 3]]
 POINTS = 100  # of a curve that stands beside others
 READ = 30  # of a curve: places where it can be read with its intervals, twice over

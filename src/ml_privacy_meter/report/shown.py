@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import verdicts
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.pictures import check_pictures, is_image, pictures
 from ml_privacy_meter.report.plain import lines, visible
@@ -76,7 +76,7 @@ def shown(
         tokens: of the text in a row: its tokens, each with how much likelier the model finds it than another does.
     """
     check_shown(most)
-    best = words.strongest(document)
+    best = verdicts.strongest(document)
     if best is None:
         return Shown("", "nothing", "No attack ran to its end, so no record is known to be more exposed than others.")
     score = f"score: {best['attack']}"

@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ml_privacy_meter.report import claims, users, weights, words
+from ml_privacy_meter.report import claims, others, users, verdicts, weights, words
 from ml_privacy_meter.report.document import Document
 
 WIDEST = 4  # figures that stand side by side in 80 columns
@@ -25,7 +25,9 @@ def table(document: Document) -> Table:
         title=_warnings(document),
         title_justify="left",
         title_style="",
-        caption=Text.assemble("\n", words.verdict(document), added, _users(document), (legend, "dim")),
+        caption=Text.assemble(
+            "\n", verdicts.verdict(document), added, _users(document), _games(document), (legend, "dim")
+        ),
         caption_justify="left",
         caption_style="",
     )
@@ -47,6 +49,11 @@ def table(document: Document) -> Table:
 def _users(document: Document) -> str:
     """How well the users whose records were trained on are told, where that was asked."""
     return f"\n{users.TITLE}: {users.said(document)[1]}" if document.get("by_user") else ""
+
+
+def _games(document: Document) -> str:
+    """What each game beside membership found, a paragraph each."""
+    return "".join(f"\n\n{others.title(game)}: {game['verdict']}" for game in document.get("games", ()))
 
 
 def _long(made: Table, document: Document, names: list[str]) -> Table:

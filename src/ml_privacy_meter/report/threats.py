@@ -46,17 +46,24 @@ LESS = {  # where updates were seen, but not of each client
 _WHETHER = r"whether (they|it|each|these|the (target )?model)\b.*\b(member|trained)|known (non-)?members|membership"
 LAST_LAYER = "of which the gradients of the last layer are read"
 
-OTHER_QUESTIONS = (
-    "{} was asked: whether a given record was in the training set{}. Whether hidden attributes, the "
-    "records themselves, or facts about the training set as a whole can be inferred was not tested."
-)
+UNASKED = {  # what else can be asked, by the game that asks it
+    "attribute": "whether hidden attributes of a record can be inferred",
+    "property": "whether facts about the training set as a whole can be",
+    "reconstruction": "whether records themselves can be reconstructed",
+    "extraction": "whether the model can be copied by asking it",
+    "encoding": "whether data were hidden in the weights on purpose",
+}
 
 
 def other_questions(document: Document) -> str:
     """What was asked, and what was not."""
-    if document.get("by_user") is None:
-        return OTHER_QUESTIONS.format("Only one question", "")
-    return OTHER_QUESTIONS.format("No more", ", and whose records were")
+    games = {game["name"] for game in document.get("games", ())}
+    asked = ["whether a given record was in the training set"] if document["findings"] else []
+    asked += ["whose records were"] if document.get("by_user") is not None else []
+    asked += [what for game, what in UNASKED.items() if game in games]
+    missing = [what for game, what in UNASKED.items() if game not in games]
+    said = f"{'Only one question was' if len(asked) == 1 else 'What was'} asked: {words.listed(asked)}."
+    return f"{said} Not asked: {words.listed(missing)}." if missing else said
 
 
 def played(document: Document) -> list[dict[str, Any]]:

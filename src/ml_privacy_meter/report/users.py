@@ -1,8 +1,6 @@
 """Whose records the model was trained on: words, tables and a chart."""
 
-import altair as alt
-
-from ml_privacy_meter.report import charts, rocs, words
+from ml_privacy_meter.report import charts, words
 from ml_privacy_meter.report.document import Document
 
 TITLE = "Whose records the model was trained on"
@@ -115,34 +113,19 @@ def exposed_title(document: Document) -> str:
 def pictures(document: Document) -> list[tuple[str, charts.Spec, str]]:
     """A key, a chart and its caption: the AUC by the number of records known, where there are several."""
     values = [
-        {"known": row["known"], "of": attack, "said": words.figure(row["same"])}
+        {"at": row["known"], "of": attack, "said": words.figure(row["same"])}
         | {end: row["same"][end] for end in ("low", "value", "high")}
         for attack, row in _best(document)
         if row["same"]["value"] is not None
     ]
-    if len({value["known"] for value in values}) < 2:
+    if len({value["at"] for value in values}) < 2:
         return []
     caption = (
         "AUC by the number of records known of each user, with intervals, for the same users throughout"
         + (f" (the {MOST} highest attacks)" if len(document["by_user"]["findings"]) > MOST else "")
         + ". Dashed: chance."
     )
-    return [("by-user", _risen(values), caption)]
-
-
-def _risen(values: list[Document]) -> charts.Spec:
-    names = list(dict.fromkeys(value["of"] for value in values))
-    base = alt.Chart(alt.InlineData(values=values))
-    places = sorted({value["known"] for value in values})
-    x = alt.X("known:Q", scale=alt.Scale(type="log"), axis=alt.Axis(title="records of each user", values=places))
-    y = alt.Y("low:Q", scale=alt.Scale(zero=False, padding=8), axis=alt.Axis(title="AUC", tickCount=5))
-    colour = alt.Color("of:N", scale=alt.Scale(domain=names, range=list(rocs.COLOURS[: len(names)])))
-    band = base.mark_area(opacity=0.12).encode(x=x, y=y, y2="high:Q", color=colour)
-    line = base.mark_line(strokeWidth=2, point={"size": 30}).encode(
-        x=x, y="value:Q", color=colour, tooltip=[alt.Tooltip("of:N"), alt.Tooltip("said:N")]
-    )
-    chance = alt.Chart(alt.InlineData(values=[{"low": 0.5}])).mark_rule(stroke=charts.FAINT, strokeDash=[4, 4])
-    return charts.finish(alt.layer(chance.encode(y=y), band, line), height=260)
+    return [("by-user", charts.lines(values, "records of each user", "AUC", logarithmic=True, chance=0.5), caption)]
 
 
 def _rows(document: Document) -> list[tuple[str, Document]]:

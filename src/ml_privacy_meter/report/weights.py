@@ -5,7 +5,7 @@ from typing import Any
 
 import altair as alt
 
-from ml_privacy_meter.report import charts, threats, words
+from ml_privacy_meter.report import charts, threats, verdicts, words
 from ml_privacy_meter.report.document import Document
 
 CLASSES = 20  # in the chart; report.json holds them all
@@ -42,7 +42,7 @@ def said(document: Document) -> list[str]:
     ]
     if any(one["surely"] <= 0 for one in found):
         after.append(_caution(document))
-    if words.voided(document):
+    if verdicts.voided(document):
         after.append("The audit is void (see “Read this first”): this is what its figures would say at face value.")
     return [*(sentence(one, known) for one in found), " ".join(after)]
 

@@ -13,7 +13,7 @@ from ml_privacy_meter._extras import extra
 from ml_privacy_meter.report import Report
 from ml_privacy_meter.report.document import ASIDE, Document, dump
 from ml_privacy_meter.report.markdown import markdown
-from ml_privacy_meter.report.words import verdict
+from ml_privacy_meter.report.verdicts import verdict
 from ml_privacy_meter.trackers import figures
 
 AT_ONCE = 100  # params; the least of MLflow's limits for one request

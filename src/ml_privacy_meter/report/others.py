@@ -1,0 +1,131 @@
+"""The games beside membership: words, tables and charts of their sections."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ml_privacy_meter.report import charts, words
+from ml_privacy_meter.report.document import Document
+
+TITLES = {
+    "attribute": "Hidden attributes",
+    "property": "Facts about the whole training set",
+    "reconstruction": "Reconstructed records",
+    "extraction": "Copies of the model",
+    "memorization": "Records known by heart",
+    "encoding": "Data hidden in the weights",
+    "synthetic": "Synthetic records",
+}
+HEAD = ["Adversary", "Figure", "Value and interval", "Without the model", "Trials"]
+BOLD = "Brackets hold intervals. Bold: what is reached with the model, less what is reached without, lies surely above 0, for all attacks at once."
+
+
+def title(game: Document) -> str:
+    """What a game is called: "Hidden attributes: marital_status"."""
+    name = TITLES.get(game["name"], game["name"][:1].upper() + game["name"][1:])
+    return f"{name}: {game['secret']}" if game["secret"] else name
+
+
+def summary(document: Document) -> str:
+    """In which games a leak was shown, and in which not; empty where none was played."""
+    kinds: dict[Any, list[str]] = {True: [], False: [], None: []}
+    for game in document.get("games", ()):
+        kinds[game["shows"]].append(f"“{title(game)}”")
+    said = {
+        True: "surely more is reached with the model than without it in {}",
+        False: "nothing surely was in {}, which is no proof that nothing can be",
+        None: "it could not be said in {}",
+    }
+    parts = [said[kind].format(words.listed(names)) for kind, names in kinds.items() if names]
+    return f"Of the other secrets, {'; '.join(parts)}." if parts else ""
+
+
+def terms(game: Document) -> list[tuple[str, str]]:
+    """How a section opens: what the adversary knows, how far one comes without the model, and the excess."""
+    return [
+        ("The adversary knows", game["knows"]),
+        ("Without the model", game["without"]),
+        ("What the model adds", game["verdict"]),
+    ]
+
+
+def rows(game: Document) -> Iterator[tuple[Document, list[tuple[Document, bool]]]]:
+    """Each adversary, those without the model first, with its figures; and whether a figure is the excess."""
+    for one in (*game["baselines"], *game["tried"]):
+        excess = [(one["excess"], True)] if one["excess"] else []
+        yield one, [*((risk, False) for risk in one["risks"]), *excess]
+
+
+def table(game: Document) -> list[list[str]]:
+    """A row for each figure of each adversary, in words."""
+    found = []
+    for one, figures in rows(game):
+        name = one["attack"]
+        if one["failed"]:
+            found.append([name, "failed", one["failed"], "", ""])
+        for risk, _ in figures:
+            value = " ".join(filter(None, [words.figure(risk), risk["note"]]))
+            found.append(
+                [name, risk["name"], value, words.stated(risk["name"], risk["baseline"]), f"{risk['trials']:,}"]
+            )
+    return found
+
+
+def groups(game: Document) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Of each adversary and column: a caption, a head and a row for each group."""
+    found = []
+    for one, _ in rows(game):
+        for column in dict.fromkeys(group["column"] for group in one["groups"]):
+            parts = [group for group in one["groups"] if group["column"] == column]
+            names = list(dict.fromkeys(risk["name"] for part in parts for risk in part["risks"]))
+            table = [
+                [part["value"], f"{part['members']:,}", f"{part['non_members']:,}"]
+                + ["–" if (risk := words.named(part["risks"], name)) is None else words.figure(risk) for name in names]
+                for part in parts
+            ]
+            found.append((f"{one['attack']} by {column}", [column, "Members", "Non-members", *names], table))
+    return found
+
+
+def pictures(game: Document) -> list[tuple[str, charts.Spec, str]]:
+    """A key, a chart and its caption for each curve of a game."""
+    return [
+        (f"curve-{place}", _drawn(curve), f"{curve['title']}, with intervals.")
+        for place, curve in enumerate(game["curves"])
+    ]
+
+
+def how(game: Document) -> list[list[str]]:
+    """What the figures rest on, line by line."""
+    return [[name.replace("_", " "), _plain(value)] for name, value in game["how"].items()]
+
+
+def failing(game: Document) -> list[Document]:
+    """The checks of a game that were not passed, those first that void it."""
+    return words.failing(game)
+
+
+def adversaries(game: Document) -> list[list[str]]:
+    """Each adversary, what it sees and what it does."""
+    return [
+        [one["attack"], one["sees"], one["says"] + (f" {one['note']}" if one["note"] else "")] for one, _ in rows(game)
+    ]
+
+
+def _drawn(curve: Document) -> charts.Spec:
+    values = [
+        {"at": point["at"], "of": line["name"], "said": words.figure(point["risk"])}
+        | {end: point["risk"][end] for end in ("low", "value", "high")}
+        for line in curve["lines"]
+        for point in line["points"]
+        if point["risk"]["value"] is not None
+    ]
+    percent = all(words.in_per_cent(point["risk"]["name"]) for line in curve["lines"] for point in line["points"])
+    return charts.lines(values, curve["across"], curve["figure"], logarithmic=curve["log"], percent=percent)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{name.replace('_', ' ')}: {_plain(inner)}" for name, inner in value.items())
+    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else f"{value}"

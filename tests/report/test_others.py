@@ -1,0 +1,128 @@
+import json
+from dataclasses import replace
+from importlib.resources import files
+
+import jsonschema
+import pandas as pd
+import pytest
+from report.fakes import fake, game
+
+from ml_privacy_meter.report import Report, others, threats, verdicts
+from ml_privacy_meter.report.markdown import markdown
+from ml_privacy_meter.report.page import page
+from ml_privacy_meter.report.printed import printed
+from ml_privacy_meter.report.report import COLUMNS
+
+SCHEMA = json.loads(files("ml_privacy_meter.report").joinpath("schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def played() -> Report:
+    return fake(400).with_games(game(), game(0.0, "extraction", ""), game(name="strange", secret="", tried=()))
+
+
+def alone() -> Report:
+    """A report of games beside membership alone."""
+    return replace(fake(400), findings=(), calibration=None, records=pd.DataFrame(columns=COLUMNS)).with_games(game())
+
+
+def test_each_game_is_a_section_that_opens_with_what_is_known_without_and_the_excess(played):
+    for text in (page(played._document), markdown(played._document)):
+        section = text[text.index("The adversary knows") :]
+        places = [section.index(word) for word in ("The adversary knows", "Without the model", "What the model adds")]
+        assert places == sorted(places)
+        assert "Copies of the model" in text
+        assert "Strange" in text
+        assert "82.0%" in text
+    headings = [block["text"] for block in printed(played._document) if block["kind"] == "heading"]
+    assert [text for text in headings if text in map(others.title, played._document["games"])] == [
+        "Hidden attributes: marital <b>status</b>",
+        "Copies of the model",
+        "Strange",
+    ]
+
+
+def test_the_document_of_games_is_what_the_schema_says(played):
+    jsonschema.validate(played._document, SCHEMA)
+    first = played._document["games"][0]
+    assert [first["shows"], first["tried"][0]["shows"], first["tried"][1]["shows"]] == [True, True, None]
+    assert first["tried"][0]["risks"][1]["high"] is None
+
+
+def test_the_verdict_says_where_more_is_reached_and_rules_nothing_out(played):
+    said = verdicts.verdict(played._document)
+    assert "surely more is reached with the model than without it in “Hidden attributes: marital <b>status</b>”" in said
+    assert "nothing surely was in “Copies of the model”, which is no proof" in said
+    assert "it could not be said in “Strange”" in said
+
+
+def test_an_excess_that_only_one_of_many_attacks_reaches_by_luck_is_not_shown():
+    assert game(0.05).shows
+    assert not game(0.035).shows  # its own interval lies above 0, that for all attacks does not
+    assert game(0.035).tried[0].excess.low > 0
+
+
+def test_figures_are_written_in_their_units(played):
+    rows = others.table(played._document["games"][0])
+    assert [row[2] for row in rows] == [
+        "77.0% [74.0, 80.0]",
+        "82.0% [79.0, 85.0]",
+        "4.2e−07",
+        "5.0% [2.0, 8.0]",
+        "One value is missing.",
+    ]
+    assert rows[2][3] == "5.25"
+
+
+def test_what_users_wrote_is_shown_as_text(played):
+    shown = page(played._document)
+    assert "<b>status</b>" not in shown.split("<main>")[1].split("<script")[0]
+    assert "marital &lt;b&gt;status" in shown
+
+
+def test_a_failed_check_of_a_game_stands_in_its_section(played):
+    assert "relationship" in page(played._document)
+    assert "relationship" in markdown(played._document)
+    assert "Fine?" not in markdown(played._document)
+
+
+def test_groups_have_a_table_of_their_own(played):
+    (caption, head, rows), *_ = others.groups(played._document["games"][0])
+    assert caption == "imputation_times_model by sex"
+    assert head == ["sex", "Members", "Non-members", "accuracy"]
+    assert rows == [["f", "100", "90", "80.0% [77.0, 83.0]"], ["m", "80", "90", "–"]]
+
+
+def test_games_that_were_played_are_not_said_to_be_untested(played):
+    said = threats.other_questions(played._document)
+    assert "hidden attributes" not in said.split("Not asked")[1]
+    assert "facts about the training set" in said.split("Not asked")[1]
+
+
+def test_a_report_of_other_games_alone_says_that_membership_was_not_asked(tmp_path):
+    report = alone()
+    assert verdicts.verdict(report._document).startswith("Whether records can be told to be training records was not")
+    folder = report.save(tmp_path / "report")
+    assert "Hidden attributes" in (folder / "report.md").read_text()
+    assert json.loads((folder / "report.json").read_text())["findings"] == []
+    assert "Hidden attributes" in str(report.table().caption)
+
+
+def test_a_report_says_in_the_terminal_what_each_game_found(played):
+    assert "The model adds 5 points" in str(played.table().caption)
+
+
+def test_a_chart_has_a_line_for_each_adversary(played):
+    ((_, spec, caption),) = others.pictures(played._document["games"][0])
+    assert caption == "Fidelity by queries, with intervals."
+    (values,) = spec["datasets"].values()
+    assert {value["of"] for value in values} == {"a", "b"}
+    assert [value["at"] for value in values] == [100, 400, 100, 400]
+
+
+def test_the_impact_assessment_says_what_games_found_and_asks_no_more_for_what_was_asked(played, tmp_path):
+    folder = played.save(tmp_path / "report")
+    said = (folder / "dpia.md").read_text()
+    assert "Other secrets than membership" in said
+    assert "NISTAML.031" not in said
+    assert "NISTAML.034" in said
