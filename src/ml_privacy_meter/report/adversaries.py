@@ -108,8 +108,13 @@ def _game(game: Document) -> list[Block]:
     ]
     drawn = [blocks.picture(spec, caption, caption) for _, spec, caption in others.pictures(game)]
     rows = [
-        [one["attack"], risk["name"], _figure(risk, excess), words.stated(risk["name"], risk["baseline"])]
-        + [f"{risk['trials']:,}"]
+        [
+            one["attack"],
+            risk["name"],
+            _figure(risk, excess),
+            words.stated(risk["name"], risk["baseline"]),
+            f"{risk['trials']:,}",
+        ]
         for one, figures in others.rows(game)
         for risk, excess in figures
     ]

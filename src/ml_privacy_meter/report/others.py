@@ -16,7 +16,10 @@ TITLES = {
     "synthetic": "Synthetic records",
 }
 HEAD = ["Adversary", "Figure", "Value and interval", "Without the model", "Trials"]
-BOLD = "Brackets hold intervals. Bold: what is reached with the model, less what is reached without, lies surely above 0, for all attacks at once."
+BOLD = (
+    "Brackets hold intervals. Bold: what is reached with the model, less what is reached without, lies surely above 0, "
+    "for all attacks at once."
+)
 
 
 def title(game: Document) -> str:
