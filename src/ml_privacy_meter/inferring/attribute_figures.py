@@ -1,0 +1,257 @@
+"""The attribute game, measured: figures of each attack, checks, and what they say."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ml_privacy_meter._checks import InputError
+from ml_privacy_meter.attribute import Attack, AttributeGame, Guesses, imputation, prior
+from ml_privacy_meter.findings import Group, Risk
+from ml_privacy_meter.games import Game, Tried
+from ml_privacy_meter.inferring.attribute_checks import checks
+from ml_privacy_meter.inferring.hidden_columns import Asked
+from ml_privacy_meter.membership import describe
+from ml_privacy_meter.risk.guesses import area, area_excess, area_leak, fewer, leak, surest, surest_leak
+from ml_privacy_meter.risk.rates import excess, success
+
+RARE = 0.8  # where one value is commoner, naming it always is right so often that rates of right guesses hide a leak
+GAIN = "accuracy over imputation's"
+EXCESS = ", excess on members"
+FEWEST = 20  # members and non-members of a group
+
+
+def measured(
+    game: AttributeGame, asked: Asked, attacks: Sequence[Attack], *, games: int, top: float, confidence: float
+) -> Game:
+    """The attacks and two adversaries without the model, played and measured.
+
+    Args:
+        games: how many are played together: the luckiest attack of all of them is no leak.
+    """
+    plain, without = game.play(prior), game.play(imputation)
+    figures = partial(_figures, asked=asked, top=top, confidence=confidence)
+    blind = Guesses(torch.zeros_like(plain.score), plain.right)
+    baselines = (Tried(*_told(prior), figures(plain, blind)), Tried(*_told(imputation), figures(without, plain)))
+    rare = not asked.quantity and float(game.view.prior.exp().max()) > RARE
+    shared = 1 - (1 - confidence) / (2 * len(attacks) * games)
+    tried, surer = [], []
+    for attack in attacks:
+        try:
+            found = game.play(attack)
+        except Exception as failure:  # whatever a stranger's attack raises belongs in the report
+            kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
+            tried.append(Tried(*_told(attack), failed=f"{kind}{failure}"))
+            surer.append(tried[-1])
+            continue
+        whole, best = _leaks(found, without, asked.member, rare=rare, top=top, confidence=confidence, shared=shared)
+        risks = (*figures(found, without), *_gains(found, without, asked, confidence), best)
+        tried.append(Tried(*_told(attack), risks, whole, _groups(found, without, asked, confidence)))
+        surer.append(replace(tried[-1], risks=(*risks[:-1], whole), excess=best))
+    if not any(one.shows for one in tried):  # what is right on the whole hides what is told of few
+        tried = [other if other.shows else one for one, other in zip(tried, surer, strict=True)]
+    return _game(game, asked, baselines, tuple(tried), rare=rare, top=top)
+
+
+def _figures(found: Guesses, without: Guesses, *, asked: Asked, top: float, confidence: float) -> tuple[Risk, ...]:
+    """How often guesses are right of members and of non-members, all and the surest; how well they rank."""
+    risks = []
+    for side, of in asked.sides:
+        hit, other = found.hit[of], without.hit[of]
+        risks.append(success(hit, baseline=float(other.mean()), name=f"accuracy, {side}", confidence=confidence))
+        if asked.quantity:
+            far = asked.secret.distance(asked.table)[of]
+            errors, others = ((guesses.named[of] * far).sum(1) for guesses in (found, without))
+            risks.append(fewer(errors, others, name=f"mean absolute error, {side}", confidence=confidence))
+        else:
+            ranked = partial(area, right=found.right[of], name=f"AUC, {side}", confidence=confidence)
+            base = ranked(without.odds[of], baseline=0.5).value
+            risks.append(ranked(found.odds[of], baseline=0.5 if base is None else base))
+        best = partial(surest, share=top, name=f"{_surest(top)}, {side}", confidence=confidence)
+        plain = best(other, without.odds[of].amax(1), baseline=0.0).value
+        risks.append(best(hit, found.odds[of].amax(1), baseline=plain or 0.0))
+    return tuple(risks)
+
+
+def _gains(found: Guesses, without: Guesses, asked: Asked, confidence: float) -> tuple[Risk, ...]:
+    """How much more often guesses are right than those without the model, of either side."""
+    risks = []
+    for side, of in asked.sides:
+        hits = found.hit[of], without.hit[of]
+        risks.append(excess(*hits, name=f"{GAIN}, {side}", confidence=confidence))
+        if not asked.quantity:
+            odds = found.odds[of], without.odds[of], found.right[of]
+            risks.append(area_excess(*odds, name=f"AUC over imputation's, {side}", confidence=confidence))
+    return tuple(risks)
+
+
+def _leaks(
+    found: Guesses, without: Guesses, member: Tensor, *, rare: bool, top: float, confidence: float, shared: float
+) -> list[Risk]:
+    """What the verdict rests on: the excess on the whole, and of the surest guesses."""
+    hits, sure = (found.hit, without.hit), (found.odds.amax(1), without.odds.amax(1))
+    on_the_whole = (
+        partial(area_leak, found.odds, without.odds, found.right, member, name=f"AUC{EXCESS}")
+        if rare
+        else partial(leak, *hits, member, name=f"accuracy{EXCESS}")
+    )
+    surest = partial(surest_leak, hits, sure, member, share=top, name=f"{_surest(top)}{EXCESS}")
+    return [replace(of(confidence=confidence), surely=of(confidence=shared).low) for of in (on_the_whole, surest)]
+
+
+def _groups(found: Guesses, without: Guesses, asked: Asked, confidence: float) -> tuple[Group, ...]:
+    """The same of the records that share a value, where there are enough."""
+    groups = []
+    for column, values in asked.groups.items():
+        for value in np.unique(values):
+            here = torch.from_numpy(values == value)
+            inside, outside = (int((here & of).sum()) for _, of in asked.sides)
+            if min(inside, outside) >= FEWEST:
+                hit, other, member = found.hit[here], without.hit[here], asked.member[here]
+                base = float(other[member].mean())
+                risks = (
+                    success(hit[member], baseline=base, name="accuracy, members", confidence=confidence),
+                    leak(hit, other, member, name="excess on members", confidence=confidence),
+                )
+                groups.append(Group(column, str(value), inside, outside, risks))
+    return tuple(groups)
+
+
+def _game(
+    game: AttributeGame,
+    asked: Asked,
+    baselines: tuple[Tried, Tried],
+    tried: tuple[Tried, ...],
+    *,
+    rare: bool,
+    top: float,
+) -> Game:
+    """All that was found of one secret, in words."""
+    name, view = asked.secret.name, game.view
+    auxiliary, sizes = len(view.secret), [int(of.sum()) for _, of in asked.sides]
+    whence = "given beside the others" if asked.own else "cut from the non-members; none of them is asked about"
+    hidden = f"`{name}`" + (f" and, as they are dropped, {_listed(asked.dropped)}" if asked.dropped else "")
+    knows = (
+        f"The adversary knows all columns of a record but {hidden}, and its label. It has {auxiliary:,} records of its "
+        f"own with the secret ({whence}), and asks the model about each record with each of {len(view.candidates)} "
+        "candidates filled in."
+    )
+    figures = {one.attack: {risk.name: risk.value for risk in one.risks} for one in baselines}
+    right = [f"{figures[one][f'accuracy, {side}']:.1%}" for one in figures for side, _ in asked.sides]
+    without = (
+        f"Imputation, learned from the same {auxiliary:,} records without the model, is right for {right[2]} of "
+        f"members and {right[3]} of non-members. The commonest value is right for {right[0]} and {right[1]}."
+    )
+    return Game(
+        name="attribute",
+        secret=name,
+        question=f"What does the hidden column `{name}` of a record hold?",
+        knows=knows,
+        without=without,
+        baselines=baselines,
+        tried=tried,
+        verdict=verdict(tried, baselines[1]),
+        checks=checks(view, asked, baselines),
+        notes=_notes(game, asked, rare),
+        how={
+            "members": sizes[0],
+            "non_members": sizes[1],
+            "auxiliary": auxiliary,
+            "auxiliary_given": asked.own,
+            "candidates": list(view.candidates),
+            "tolerance": asked.secret.tolerance if asked.quantity else None,
+            "dropped": list(asked.dropped),
+            "questions": len(view.candidates) * (len(asked.table) + auxiliary),
+            "top": top,
+            "seed": view.seed,
+        },
+    )
+
+
+def verdict(tried: Sequence[Tried], imputed: Tried) -> str:
+    """What the excess of each attack says, and what it does not."""
+    by = {one.attack: {risk.name: risk for risk in one.risks} for one in tried if not one.failed}
+    said = []
+    for one in tried:
+        if one.shows and one.excess is not None:
+            figure = one.excess.name.removesuffix(EXCESS)
+            inside, outside = (by[one.attack][f"{figure}, {side}"] for side in ("members", "non-members"))
+            said.append(
+                f"The model tells of its training records: the {figure} of `{one.attack}` is {_value(inside)} on "
+                f"members, where imputation without the model reaches {inside.baseline:.3f}; on non-members it is "
+                f"{_value(outside)} against {outside.baseline:.3f}."
+            )
+    if not said:
+        said.append(
+            "No leak of training records shown: no attack surely gains on imputation for members, and more than for "
+            "non-members. Others might."
+            if by
+            else "No attack ran to its end: nothing can be said."
+        )
+    known = {risk.name: risk for risk in imputed.risks}["accuracy, members"].value or 0.0
+    below = [name for name, risks in by.items() if risks[f"{GAIN}, members"].high < 0]
+    if below:
+        rates = ", ".join(f"`{name}` for {by[name]['accuracy, members'].value or 0.0:.1%}" for name in below)
+        said.append(
+            f"Some guess right often, and less often than imputation does without the model ({known:.1%} of members): "
+            f"{rates}. These rates are no leak."
+        )
+    general = [f"`{name}`" for name, risks in by.items() if risks[f"{GAIN}, non-members"].low > 0]
+    if general:
+        said.append(
+            f"For non-members, too, {', '.join(general)} gains on imputation: so much the model tells of people in "
+            "general."
+        )
+    return " ".join(said)
+
+
+def _value(risk: Risk) -> str:
+    return "not known" if risk.value is None else f"{risk.value:.3f}"
+
+
+def _surest(top: float) -> str:
+    return f"accuracy of the surest {top:.0%}"
+
+
+def _notes(game: AttributeGame, asked: Asked, rare: bool) -> tuple[str, ...]:
+    notes = [
+        "Excess over imputation is what the model adds to what the other columns tell anyway. Only what it adds for "
+        "members beyond what it adds for non-members is about training records. An excess on members is the smaller of "
+        "these two figures.",
+        "The verdict rests on all guesses together; where they show nothing, on the surest. Its intervals hold for all "
+        "attacks at once.",
+    ]
+    if asked.quantity:
+        notes.append(
+            f"A guess of a quantity is right where it lies within {asked.secret.tolerance:g} of the true value; the "
+            "candidates are the middles of bins that hold equally many of the adversary's records."
+        )
+    if rare:
+        notes.append(
+            f"More than {RARE:.0%} of the adversary's records hold one value, so that naming it always is nearly "
+            "always right. The verdict rests on the AUC in place of the accuracy."
+        )
+    if asked.dropped:
+        notes.append(
+            f"Where the model takes {_listed(asked.dropped)}, it was handed what stands in the adversary's record "
+            "that, with the same candidate, is most like the one asked about."
+        )
+    if lost := int((~game.right.any(1)).sum()):
+        notes.append(f"{lost:,} records hold none of the candidates: no guess of them is right.")
+    return tuple(notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _told(attack: Attack) -> tuple[str, str, str]:
+    """An attack's name with its settings, what it does, and what it sees, by its docstring."""
+    documented = attack.func if isinstance(attack, partial) else attack
+    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
+    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
+    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
