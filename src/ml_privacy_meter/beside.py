@@ -107,7 +107,7 @@ def set_beside(
     if references.outputs is not None:
         found = [_saved(references, j, target, only, order) for j in range(len(references))]
         return Beside(tuple(found), inside)
-    saved, names = opened.inner is targets.as_saved, _names(target, everyone, sides)
+    saved, names = opened.inner is targets.as_saved, names_of(target, everyone, sides)
 
     def later(model: Any, called: str) -> Later:
         load = partial(fitted, opened, target, model, sides, names=names, called=f"{called} (the first is 0)")
@@ -138,7 +138,7 @@ def earlier(
     """The target at earlier moments of its training, each fitted to the records as it was. Arguments: `set_beside`."""
     if snapshots and opened.inner is targets.as_saved:
         raise InputError(f"{called}s are asked about the records, and of the model only outputs were saved. Name it.")
-    names, found = _names(target, everyone, sides), []
+    names, found = names_of(target, everyone, sides), []
     for number, model in enumerate(snapshots):
         name = f"{called} {number} (the first is 0)" if called == "Snapshot" else called
         load = partial(fitted, opened, target, model, sides, names=names, called=name)
@@ -208,7 +208,7 @@ def _inside(references: References, sides: tuple[Records, Records]) -> Bool[Tens
     return inside
 
 
-def _names(target: targets.Target, everyone: Records, sides: tuple[Records, Records]) -> tuple[str, ...] | None:
+def names_of(target: targets.Target, everyone: Records, sides: tuple[Records, Records]) -> tuple[str, ...] | None:
     """Of the target's columns in their order, as the labels have them; None where labels are no classes."""
     if everyone.labels.dtype != torch.int64 or everyone.labels.ndim > 1:
         return None

@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.stats import t
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
@@ -33,6 +34,37 @@ def excess(hits: Hits, without: Hits, *, name: str = "excess", confidence: float
     found, other = _some(hits, name), _some(without, name)
     value, (low, high) = _paired(found, other, confidence)
     return Risk(name, value, low, high, 0.0, len(found))
+
+
+def excess_of_chance(hits: Hits, chance: float, *, of: int = 1, name: str = "excess", confidence: float = 0.95) -> Risk:
+    """Share of guesses that are right less a share that is known without a trial, in [-1, 1].
+
+    The interval is that of `success`, shifted. ``surely`` is its lower end at the confidence 1 - (1 - confidence) / of.
+
+    Args:
+        chance: what is reached without the model, by construction.
+        of: how many attacks are judged together, so that the luckiest of them is no leak.
+    """
+    found = success(hits, baseline=chance, name=name, confidence=confidence)
+    wide = success(hits, baseline=chance, name=name, confidence=1 - (1 - confidence) / max(of, 1))
+    assert found.value is not None
+    ends = found.value - chance, found.low - chance, found.high - chance
+    return Risk(name, *ends, 0.0, found.trials, surely=wide.low - chance)
+
+
+def mean_error(
+    errors: Float[Tensor, " trials"], *, baseline: float, name: str = "error", confidence: float = 0.95
+) -> Risk:
+    """Mean of how far guesses lie from the truth, each at most 1; lower says that more is told.
+
+    The interval is Student's, cut off at 0 and 1.
+    """
+    found = _some(errors, name)
+    value = float(found.mean())
+    half = (
+        t.ppf((1 + confidence) / 2, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5 if len(found) > 1 else 1.0
+    )
+    return Risk(name, value, max(0.0, value - half), min(1.0, value + half), baseline, len(found))
 
 
 def excess_of_members(

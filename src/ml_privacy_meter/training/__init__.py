@@ -5,7 +5,7 @@ from ml_privacy_meter.training.defense import Defense, PrivacySpent
 from ml_privacy_meter.training.plan import Plan
 from ml_privacy_meter.training.recipe import Recipe
 from ml_privacy_meter.training.reference import Reference
-from ml_privacy_meter.training.references import References, plan_references, train_model, train_references
+from ml_privacy_meter.training.references import References, plan_references, train_model, train_references, trained_on
 from ml_privacy_meter.training.tuned import fine_tune
 from ml_privacy_meter.training.tuning import FineTuning
 
@@ -23,4 +23,5 @@ __all__ = [
     "plan_references",
     "train_model",
     "train_references",
+    "trained_on",
 ]

@@ -223,10 +223,31 @@ def trained(
 ) -> Reference:
     """The file of a model that is trained on all of these records. Arguments: `train_model`."""
     given = scan(as_records(records, name="records"), name="records").records
-    way, data = matched(train, [given], like, defense)
-    inside = torch.ones(len(data.y), 1, dtype=torch.bool)
-    job = Job(way, data, inside, seed, ModelStore(store if way.key else None), "here", None, device)
-    return _reference(job, 0, carry_out(job)[0], defense)
+    inside = torch.ones(len(given), 1, dtype=torch.bool)
+    return trained_on(train, given, inside, seed=seed, store=store, device=device, like=like, defense=defense)[0]
+
+
+def trained_on(
+    train: Any,
+    records: Records,
+    inside: Bool[Tensor, "records models"],
+    *,
+    seed: int,
+    store: str | Path | None = None,
+    device: str = "auto",
+    like: Any = None,
+    defense: Defense | None = None,
+    named: str = "References",
+) -> tuple[Reference, ...]:
+    """A model on disk for each column of ``inside``, trained on these of the records. Arguments: `train_model`.
+
+    Args:
+        records: with a key, as `scan` gives them.
+        named: what the progress bar calls them.
+    """
+    way, data = matched(train, [records], like, defense)
+    job = Job(way, data, inside, seed, ModelStore(store if way.key else None), "here", None, device, named)
+    return tuple(_reference(job, model, file, defense) for model, file in enumerate(carry_out(job)))
 
 
 def _reference(job: Job, model: int, file: Path, defense: Defense | None) -> Reference:

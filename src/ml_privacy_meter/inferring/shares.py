@@ -1,0 +1,192 @@
+"""The game of worlds in figures and words: how often the world was named, how far off the share was."""
+
+import inspect
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from ml_privacy_meter.findings import Risk
+from ml_privacy_meter.games import Curve, Game, Line, Tried
+from ml_privacy_meter.membership import describe
+from ml_privacy_meter.property import Placed
+from ml_privacy_meter.risk.rates import excess_of_chance, mean_error, success
+
+GUESS = "the most common world"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one attack said.
+
+    Args:
+        placed: of the victims; None where it failed.
+        own: of the target; None where it cannot be asked about it.
+        failed: why it failed.
+    """
+
+    attack: Any
+    placed: Placed | None
+    own: Placed | None = None
+    failed: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the report says of the game beside its figures.
+
+    Args:
+        what: the property, in words: "`sex` = Female".
+        truth: the share of the members that have it.
+        notes: what else a reader must know.
+        how: settings and counts.
+    """
+
+    what: str
+    truth: float
+    knows: str
+    notes: tuple[str, ...]
+    how: dict[str, Any]
+
+
+def game_of(
+    heard: Sequence[Heard], world: Int[Tensor, " victims"], shares: tuple[float, ...], said: Told, confidence: float
+) -> Game:
+    """The section of the report.
+
+    Args:
+        world: of each victim.
+    """
+    chance = float(torch.bincount(world, minlength=len(shares)).max()) / len(world)
+    prior = _prior(world, shares)
+    judged = sum(one.placed is not None for one in heard)
+    tried = tuple(_tried(one, world, shares, (chance, prior), judged, confidence) for one in heard)
+    guess = _fixed("accuracy", chance, len(world)), _fixed("error of the share", prior, len(world))
+    alone = Tried(GUESS, "Names the same world each time, and the mean of the shares.", "Nothing.", guess)
+    listed = " or ".join(f"{share:.0%}" for share in shares)
+    return Game(
+        name="property",
+        secret=said.what,
+        question=f"Which share of the training records had {said.what}: {listed}?",
+        knows=said.knows,
+        without=f"Who knows these shares and no model names the right one in {chance:.0%} of all cases, and is wrong by "
+        f"{100 * prior:.1f} percentage points on average where the mean of the shares is named each time.",
+        baselines=(alone,),
+        tried=tried,
+        verdict=_verdict(tried, world, chance),
+        curves=_curves(heard, world, shares, confidence) if len(shares) > 2 else (),
+        notes=(*_of_own(heard, said, shares), *said.notes),
+        how=said.how | {"share of members": said.truth} | {"said of the model": _own(heard)},
+    )
+
+
+def _tried(
+    one: Heard,
+    world: Int[Tensor, " victims"],
+    shares: tuple[float, ...],
+    without: tuple[float, float],
+    judged: int,
+    confidence: float,
+) -> Tried:
+    if one.placed is None:
+        return Tried(*told(one.attack), failed=one.failed)
+    chance, prior = without
+    hits, off = one.placed.hit(world), (one.placed.share - torch.tensor(shares)[world]).abs()
+    risks = (
+        success(hits, baseline=chance, confidence=confidence),
+        mean_error(off, baseline=prior, name="error of the share", confidence=confidence),
+    )
+    more = excess_of_chance(hits, chance, of=judged, name="accuracy above guessing", confidence=confidence)
+    return Tried(*told(one.attack), risks, more)
+
+
+def told(attack: Any) -> tuple[str, str, str]:
+    """An attack's name with its settings, what it says, and what it sees, by its docstring."""
+    documented = attack.func if isinstance(attack, partial) else attack
+    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
+    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
+    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
+
+
+def _prior(world: Int[Tensor, " victims"], shares: tuple[float, ...]) -> float:
+    truth = np.array(shares)[world.numpy()]
+    return float(np.abs(truth - np.mean(shares)).mean())
+
+
+def _fixed(name: str, value: float, trials: int) -> Risk:
+    return Risk(name, value, value, value, value, trials)
+
+
+def _verdict(tried: Sequence[Tried], world: Int[Tensor, " victims"], chance: float) -> str:
+    judged = [one for one in tried if one.excess is not None and one.excess.value is not None]
+    if not judged:
+        return "No attack came to its end: nothing can be said."
+    best = max(judged, key=lambda one: one.excess.value)  # type: ignore[union-attr,arg-type,return-value]
+    reached = f"{best.attack} names the right share in {best.risks[0].value:.0%} of {len(world)} models"
+    if best.shows:
+        return (
+            f"Models like yours tell which share of their training records has the property: {reached}, where "
+            f"{chance:.0%} are right by guessing. It is a secret of the training set as a whole, not of one record."
+        )
+    most = max(one.excess.high for one in judged)  # type: ignore[union-attr]
+    if any(one.shows for one in judged):
+        sure = ", ".join(one.attack for one in judged if one.shows)
+        return f"Models like yours tell which share of their training records has the property: {sure} surely do better than guessing."
+    return (
+        f"No leak is shown: at best, {reached}, and {chance:.0%} are right by guessing. With so many models, an excess of "
+        f"up to {100 * most:.0f} percentage points could have gone unseen; shares further apart, models that generalise "
+        "better, or an adversary who adds records (`poison`) may yet tell."
+    )
+
+
+def _own(heard: Sequence[Heard]) -> dict[str, float]:
+    return {describe(one.attack): round(float(one.own.share[0]), 4) for one in heard if one.own is not None}
+
+
+def _of_own(heard: Sequence[Heard], said: Told, shares: tuple[float, ...]) -> tuple[str, ...]:
+    if not (own := _own(heard)):
+        return ()
+    guesses = ", ".join(f"{share:.0%} ({name})" for name, share in own.items())
+    near = "" if min(shares) <= said.truth <= max(shares) else " It lies outside the shares that attacks chose from."
+    return (
+        f"Of your own model, attacks say that {guesses} of its training records have the property; in truth "
+        f"{said.truth:.1%} of the members have it.{near} This is one guess of each attack, and no figure of its success.",
+    )
+
+
+def _curves(
+    heard: Sequence[Heard], world: Int[Tensor, " victims"], shares: tuple[float, ...], confidence: float
+) -> tuple[Curve, ...]:
+    """Accuracy between two worlds, by how far their shares lie apart."""
+    apart: dict[float, list[tuple[int, int]]] = {}
+    for pair in itertools.combinations(range(len(shares)), 2):
+        apart.setdefault(round(shares[pair[1]] - shares[pair[0]], 6), []).append(pair)
+    lines = []
+    for one in heard:
+        if one.placed is not None:
+            found = ((gap, _between(one.placed, world, pairs, confidence)) for gap, pairs in sorted(apart.items()))
+            lines.append(Line(describe(one.attack), tuple(found)))
+    some = int(torch.bincount(world).min()) * 2
+    lines.append(Line("guessing", tuple((gap, _fixed("accuracy", 0.5, some)) for gap in sorted(apart))))
+    title = "How often the right one of two shares is named, by how far they lie apart"
+    return (Curve(title, "difference of the shares", "accuracy", tuple(lines)),)
+
+
+def _between(placed: Placed, world: Tensor, pairs: Sequence[tuple[int, int]], confidence: float) -> Risk:
+    """Of who knows that it is one of two worlds; pairs of one distance are put together.
+
+    A victim that stands in two pairs counts once: by the mean of its hits.
+    """
+    hits, times = torch.zeros(len(world), dtype=torch.float64), torch.zeros(len(world), dtype=torch.float64)
+    for pair in pairs:
+        here = torch.isin(world, torch.tensor(pair))
+        hits[here] += placed.between(list(pair)).hit((world == pair[1]).long())[here]
+        times[here] += 1
+    asked = times > 0
+    return success(hits[asked] / times[asked], baseline=0.5, confidence=confidence)
