@@ -1,0 +1,203 @@
+"""Can the model itself be copied? The extraction game, played on a model and measured against queries."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm.auto import tqdm
+
+from ml_privacy_meter import extraction, targets
+from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._numbers import whole
+from ml_privacy_meter.extraction import Answers, Attack, Door, ExtractionGame, Held, Points, Stolen, View
+from ml_privacy_meter.games import Game
+from ml_privacy_meter.inferring.copied import Learned, Played, told_of
+from ml_privacy_meter.inferring.copies_words import NOISE, RECORDS, Terms
+from ml_privacy_meter.inferring.served import Ask, Form, asking, is_tree, weights_of
+from ml_privacy_meter.records import as_records
+from ml_privacy_meter.targets.completions import Completions
+from ml_privacy_meter.types import Records
+
+ATTACKS = ("solve_linear", "trace_tree", "random_records", "margin", "k_center", "uniform")
+ANSWERS = ("probabilities", "labels")
+LEARNERS = ("network", "linear", "tree")
+MOST_HELD = 2_000
+LEAST = 20
+CLOSE = 0.1  # standard deviations that quantities may lie apart and count as equal
+
+
+def extract_model(
+    model: Any,
+    members: Any,
+    non_members: Any,
+    *,
+    attacks: Sequence[Attack | str] | None = None,
+    budgets: Sequence[int] = (50, 100, 200, 700),
+    answers: str = "probabilities",
+    decimals: int | None = None,
+    pool: Any = None,
+    learner: str = "network",
+    held_out: float = 0.5,
+    noise: int = 1_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    device: str = "auto",
+) -> Game:
+    """How well the model can be copied by whoever may ask it so many times, beside what as many true labels teach.
+
+    A copy is judged by how often it answers as the model does, on non-members that are held out and on points drawn
+    evenly between the bounds of the pool's features. What stands for an adversary without the model is the best of
+    models trained on as many true labels of non-members, and of one answer for all.
+
+    Args:
+        members: only to see, with the non-members, what the model takes and answers.
+        attacks: functions of an `extraction.View`, or names of those of that room; None: those that fit the model.
+        budgets: how many queries an attack may ask, rising; it is played anew with each.
+        answers: "probabilities" (or quantities), or "labels": what the model tells outsiders.
+        decimals: after the point, that what it tells is rounded to; None: it is not.
+        pool: public records that the adversary has, as `as_records` takes them, of any distribution; their labels are
+            not used. None: the non-members that are not held out.
+        learner: what is fitted to answers: "network" (one hidden layer of 64), "linear" or "tree".
+        held_out: share of non-members that copies are judged on; at most 2,000 of them.
+        noise: how many evenly drawn points they are judged on.
+
+    Raises:
+        InputError: a setting cannot be used, or the model does not answer numbers with one class or with quantities.
+    """
+    _check(budgets, answers, decimals, held_out, noise, confidence, seed)
+    one_of(learner, LEARNERS, "learner")
+    target, raw, form, outside = _opened(model, members, non_members)
+    terms = Terms(tuple(budgets), answers, decimals, learner, confidence, seed)
+    game, labelled = _game(asking(target, form, device), target, form, outside, pool, terms, held_out, noise)
+    view = game.view
+    named = _fitting(view, target) if attacks is None else [_named(attack) for attack in attacks]
+    plays = [(attack, most) for attack in named for most in budgets]
+    bar = tqdm(plays, desc="Copying the model", unit="copy", delay=2, leave=False, disable=None)
+    made = [_play(game, attack, most) for attack, most in bar]
+    played = [Played(named[i], tuple(made[i * len(budgets) :][: len(budgets)])) for i in range(len(named))]
+    weights = weights_of(raw, asking(raw, form, device), view.pool[:64], classes=bool(view.classes))
+    return told_of(game, played, _learned(game, labelled, terms), weights, terms)
+
+
+def _check(
+    budgets: Sequence[int],
+    answers: str,
+    decimals: int | None,
+    held_out: float,
+    noise: int,
+    confidence: float,
+    seed: int,
+) -> None:
+    whole(0, seed=seed, **({} if decimals is None else {"decimals": decimals}))
+    whole(1, noise=noise, **{f"budgets[{place}]": most for place, most in enumerate(budgets)})
+    in_range(0, 1, held_out=held_out, confidence=confidence)
+    one_of(answers, ANSWERS, "kind of answers")
+    if not budgets or sorted(set(budgets)) != [*budgets]:
+        raise InputError(f"`budgets` must be one or more numbers of queries, rising, found {[*budgets]}.")
+
+
+def _opened(model: Any, members: Any, non_members: Any) -> tuple[targets.Target, targets.Target, Form, Records]:
+    """The model as it answers, and as it is before anything changes its answers; the form of records, non-members."""
+    given = model if isinstance(model, targets.Opened) else targets.open_model(model)
+    if given.inner is targets.as_saved or isinstance(given.inner, targets.LanguageModel | Completions):
+        raise InputError(
+            "A model is copied by asking it about new points of numbers, found saved outputs or a language model. Give "
+            "a model that takes numbers."
+        )
+    sides = [as_records(side, name=name) for side, name in ((members, "members"), (non_members, "non-members"))]
+    target, inside, outside = targets.fit(given, *sides)
+    raw = target if given.after is None else targets.fit(replace(given, after=None), *sides)[0]
+    if outside.labels.dtype == torch.bool:
+        raise InputError(
+            "A copy is made of a model that gives one class, or quantities; this one gives several labels."
+        )
+    if len(outside) < LEAST:
+        raise InputError(f"Copies are judged on some non-members: give at least {LEAST}, found {len(outside)}.")
+    return target, raw, Form(inside.x[slice(0, 1)]), outside
+
+
+def _game(
+    ask: Ask, target: targets.Target, form: Form, outside: Records, pool: Any, terms: Terms, held_out: float, noise: int
+) -> tuple[ExtractionGame, tuple[Points, Answers]]:
+    """The game, and what an adversary without the model learns from: records with their true labels."""
+    points, labels = form.points(outside.x, "non-members"), outside.labels
+    classes = target.columns if labels.dtype == torch.int64 else 0
+    truth = F.one_hot(labels, classes).double() if classes else labels.double().reshape(len(labels), -1)
+    order = np.random.default_rng(terms.seed).permutation(len(points))
+    count = min(MOST_HELD, max(1, round(held_out * len(points))))
+    held, rest = order[:count], order[count:]
+    rest = rest[_unlike(points[rest], points[held]).numpy()]
+    public = points[rest] if pool is None else form.points(as_records(pool, name="pool").x, "pool")
+    public = public if pool is None else public[_unlike(public, points[held])]
+    if not len(rest) or not len(public):
+        raise InputError(
+            "The pool, and the non-members that are not held out, must hold records unlike those that are; found none. "
+            "Give more, or a smaller `held_out`."
+        )
+
+    def said(asked: Points) -> Answers:
+        return ask(asked).softmax(1) if classes else ask(asked)
+
+    serve = partial(_served, said, labels=terms.answers == "labels" and classes > 0, decimals=terms.decimals)
+    learn = partial(getattr(extraction, terms.learner), classes=classes > 0)
+    soft = terms.answers != "labels" or not classes
+    low, high = public.amin(0), public.amax(0)
+    view = View(Door(serve, 0), public, low, high, form.whole, classes, soft, terms.decimals, learn, terms.seed)
+    drawn = replace(view, seed=terms.seed + 2**32).uniform(noise)  # others than an attack draws
+    sets = {RECORDS: Held(points[held], said(points[held]), truth[held]), NOISE: Held(drawn, said(drawn))}
+    close = 0.0 if classes else CLOSE * float(truth[rest].std(0, correction=0).mean())
+    return ExtractionGame(serve, view, sets, close), (points[rest], truth[rest])
+
+
+def _served(said: Ask, points: Points, *, labels: bool, decimals: int | None) -> Answers:
+    """What outsiders are told."""
+    answers = said(points)
+    if labels:
+        answers = F.one_hot(answers.argmax(1), answers.shape[1]).double()
+    return answers if decimals is None else answers.round(decimals=decimals)
+
+
+def _unlike(points: Points, others: Points) -> torch.Tensor:
+    """Which points equal none of the others."""
+    known = {row.numpy().tobytes() for row in others}
+    return torch.tensor([row.numpy().tobytes() not in known for row in points], dtype=torch.bool)
+
+
+def _named(attack: Attack | str) -> Attack:
+    found: Attack = getattr(extraction, one_of(attack, ATTACKS, "attack")) if isinstance(attack, str) else attack
+    return found
+
+
+def _fitting(view: View, target: targets.Target) -> list[Attack]:
+    """The attacks that fit what the model is and tells."""
+    found: list[Attack] = [extraction.solve_linear] if view.soft else []
+    found += [extraction.trace_tree] if is_tree(target) else []
+    found += [extraction.random_records]
+    found += [partial(extraction.random_records, soft=False)] if view.soft and view.classes else []
+    found += [extraction.margin] if view.classes else []
+    return [*found, extraction.k_center, extraction.uniform]
+
+
+def _play(game: ExtractionGame, attack: Attack, most: int) -> Stolen | str:
+    """What came back; or why nothing did."""
+    try:
+        return game.play(attack, most)
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # a stranger's attack must not cost the others
+        return f"{type(error).__name__}: {error}"
+
+
+def _learned(game: ExtractionGame, labelled: tuple[Points, Answers], terms: Terms) -> list[Learned]:
+    """What is reached without the model, from as many true labels as there are queries, and by one answer for all."""
+    points, truth = labelled
+    found = []
+    for name in LEARNERS:
+        learn = partial(getattr(extraction, name), classes=bool(game.view.classes))
+        copies = [learn(points[:most], truth[:most], terms.seed) for most in terms.budgets]
+        found.append(Learned(name, tuple(game.judge(copy) for copy in copies), tuple(copies)))
+    return found
