@@ -10,6 +10,7 @@ from ml_privacy_meter.risk.epsilon import (
     epsilon_one_run,
     epsilon_one_run_gaussian,
 )
+from ml_privacy_meter.risk.influence import Influence, influence
 from ml_privacy_meter.risk.memorization import memorization
 from ml_privacy_meter.risk.norms import gradient_norms
 from ml_privacy_meter.risk.probability import membership_probability
@@ -19,6 +20,7 @@ from ml_privacy_meter.risk.strongest import strongest
 
 __all__ = [
     "EpsilonBound",
+    "Influence",
     "added",
     "advantage",
     "auc",
@@ -32,6 +34,7 @@ __all__ = [
     "epsilon_one_run_gaussian",
     "error",
     "gradient_norms",
+    "influence",
     "membership_probability",
     "memorization",
     "power",

@@ -20,13 +20,14 @@ def memorization(
     Source: Feldman and Zhang, What Neural Networks Memorize and Why, NeurIPS 2020.
 
     Args:
-        right: 1 where the reference model's prediction is right, else 0; or a share.
+        right: 1 where the reference model's prediction is right, else 0; or a share, as the true class's probability,
+            which varies less between models.
     """
     value, variance = torch.zeros(len(right), dtype=torch.float64), torch.zeros(len(right), dtype=torch.float64)
     for sign, side in ((1, inside), (-1, ~inside)):
         count = side.sum(1).double()
-        hits = torch.cat([(right[b : b + BLOCK] * side[b : b + BLOCK]).sum(1) for b in range(0, len(right), BLOCK)])
-        some = (hits + 1) / (count + 2)
+        blocks = [(right[b : b + BLOCK], side[b : b + BLOCK]) for b in range(0, len(right), BLOCK)]
+        hits, squares = (torch.cat([(of**power * here).sum(1) for of, here in blocks]) for power in (1, 2))
         value += sign * hits / count
-        variance += some * (1 - some) / count
+        variance += ((squares + 1) / (count + 2) - ((hits + 1) / (count + 2)).square()) / count
     return value, torch.where(value.isnan(), torch.nan, variance.sqrt())
