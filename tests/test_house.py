@@ -15,7 +15,14 @@ EXAMPLES = sorted((ROOT.parents[1] / "examples").glob("*.py"))
 PACKAGE = "ml_privacy_meter"
 
 GAMES = {"membership"}
-OTHER_GAMES = {"source", "property", "reconstruction", "attribute", "extraction"}  # rooms of their own play them
+OTHER_GAMES = {
+    "source",
+    "property",
+    "reconstruction",
+    "attribute",
+    "extraction",
+    "synthetic",
+}  # rooms of their own play them
 OF_ATTACKS = {"stacked", "usage", "ranges"}  # made of other attacks, which must be read with them
 WHITE_BOX = {"whitebox", "parts", "clusters"}  # a network must be read with what it is fed
 ROOMS = {"signals", "risk", "report", "targets", "records", "training", "findings", "types", "_checks"}
@@ -38,8 +45,10 @@ MAY_IMPORT = {
     "attribute": {"types", "_checks"},
     "extraction": {"types", "_checks"},
     "encoding": {"types", "_checks"},
+    "synthetic": {"types", "_checks"},
     "inferring": {
         *("attribute", "property", "reconstruction", "extraction", "encoding", "membership", "games", "beside", "case"),
+        "synthetic",
         *("training", "targets", "signals", "records", "risk", "findings", "types", "_checks", "_extras"),
     },
     "report": {"by_user", "findings", "types", "_checks", "_extras"},
