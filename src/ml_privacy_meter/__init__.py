@@ -2,19 +2,24 @@
 
 from ml_privacy_meter import (
     attack,
+    attribute,
     canaries,
     claims,
     clients,
     defenses,
+    encoding,
+    extraction,
     federated,
     guarantees,
     membership,
     monitoring,
+    property,
     recitation,
     reconstruction,
     risk,
     signals,
     source,
+    synthetic,
     traces,
     trackers,
     utils,
@@ -25,6 +30,14 @@ from ml_privacy_meter.claims.play import audit_dp
 from ml_privacy_meter.comparison import Comparison, compare
 from ml_privacy_meter.defending import Defended, defend
 from ml_privacy_meter.findings import Check, Finding, Group, Risk
+from ml_privacy_meter.games import Game
+from ml_privacy_meter.inferring.alone import report_games
+from ml_privacy_meter.inferring.attributes import infer_attributes
+from ml_privacy_meter.inferring.copies import extract_model
+from ml_privacy_meter.inferring.encoded import find_encoded
+from ml_privacy_meter.inferring.memories import memorized
+from ml_privacy_meter.inferring.properties import infer_properties
+from ml_privacy_meter.inferring.synthetic import audit_synthetic
 from ml_privacy_meter.recitation import exposure, recite
 from ml_privacy_meter.reconstructing import reconstruct
 from ml_privacy_meter.records import as_records
@@ -52,6 +65,7 @@ __all__ = [
     "Defense",
     "Finding",
     "FineTuning",
+    "Game",
     "Group",
     "InputError",
     "Recipe",
@@ -63,8 +77,10 @@ __all__ = [
     "Signals",
     "as_records",
     "attack",
+    "attribute",
     "audit",
     "audit_dp",
+    "audit_synthetic",
     "canaries",
     "claims",
     "clients",
@@ -72,23 +88,33 @@ __all__ = [
     "dataset_usage",
     "defend",
     "defenses",
+    "encoding",
     "exposure",
+    "extract_model",
+    "extraction",
     "federated",
+    "find_encoded",
     "fine_tune",
     "guarantees",
+    "infer_attributes",
+    "infer_properties",
     "load_outputs",
     "load_records",
     "membership",
+    "memorized",
     "monitoring",
     "open_model",
     "own_references",
+    "property",
     "recitation",
     "recite",
     "reconstruct",
     "reconstruction",
+    "report_games",
     "risk",
     "signals",
     "source",
+    "synthetic",
     "traces",
     "trackers",
     "train_model",

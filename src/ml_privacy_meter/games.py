@@ -122,3 +122,12 @@ class Game:
         rows += [f"{one.attack}: {one.excess}" for one in self.tried if one.excess]
         rows += [f"{one.attack}: failed ({one.failed})" for one in self.tried if one.failed]
         return "\n".join([*(f"! {check.says}" for check in self.checks if not check.passed), *rows, self.verdict])
+
+
+def failed(name: str, why: str) -> Game:
+    """A game that could not be played, and why."""
+    tried = Tried(name, "Not played.", "Nothing.", failed=why)
+    said = "Nothing: the game was not played."
+    return Game(
+        name, "This game failed, so it says nothing about the model.", said, said, (), (tried,), f"It failed: {why}"
+    )

@@ -76,6 +76,7 @@ def audit(
     fpr: options.Fpr = None,
     confidence: options.Confidence = None,
     users: options.Users = None,
+    secret_column: options.SecretColumn = None,
     epsilon: options.Epsilon = None,
     delta: options.Delta = None,
     mu: options.Mu = None,

@@ -116,6 +116,9 @@ Users = Annotated[
     str | None, _option(_A, "COLUMN", "Whose a record is (author, customer): adds figures by user.", "--users")
 ]
 
+_COLUMN = "A column of the records that is guessed from the others, with the model and without: see docs/attribute.md."
+SecretColumn = Annotated[list[str] | None, _option(_A, "COLUMN ...", _COLUMN, "--secret-column")]
+
 _B = "Reference models (more settings in a run file)"
 ReferenceCount = Annotated[int | None, _option(_B, "NUMBER", "How many are trained; or 16.", "--references")]
 ReferenceTrain = Annotated[

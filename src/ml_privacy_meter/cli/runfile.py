@@ -11,7 +11,7 @@ from ml_privacy_meter import guarantees, records, targets
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.audit import audit
 from ml_privacy_meter.case import of_users
-from ml_privacy_meter.cli import defending, gating
+from ml_privacy_meter.cli import defending, games, gating
 from ml_privacy_meter.cli.answers import answers_from
 from ml_privacy_meter.cli.attacks import attacks_from
 from ml_privacy_meter.cli.guarantee import claimed
@@ -22,6 +22,7 @@ from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
 from ml_privacy_meter.cli.tuning import IN_MODEL, TUNING, base_from, is_tuned_here, references_tuned, tuned_here
 from ml_privacy_meter.cli.variables import expanded
 from ml_privacy_meter.cli.watching import SNAPSHOTS, TRACE, models_of, trace_of, try_watched, watched_from
+from ml_privacy_meter.inferring.alone import report_games
 from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
@@ -31,7 +32,7 @@ from ml_privacy_meter.types import Records
 STORE = ".privacy-meter"
 FIGURES = ("fpr", "confidence", "users")
 RUN = ("seed", "device", "batch_size", "store")
-OTHERS = ("out", "pdf", "show_records", "attacks", "assessment", "defenses")
+OTHERS = ("out", "pdf", "show_records", "attacks", "assessment", "defenses", "games")
 
 
 def read(file: Path, *, expand: bool = True) -> dict[str, Any]:
@@ -70,6 +71,7 @@ def from_options(given: Mapping[str, Any]) -> dict[str, Any]:
         **({"pdf": True} if given.get("pdf") else {}),
         "model": models_of(given) | model,
         **trace_of(given),
+        **({"attribute": {"columns": secret}} if (secret := given.get("secret_column")) else {}),
         "members": {"path": str(given["members"]), **columns},
         "non_members": {"path": str(given["non_members"]), **columns},
         "attacks": {name: {} for name in given.get("attacks") or ()},
@@ -108,20 +110,26 @@ def audit_from(
                 store=store,
                 **_of_training(run),
             )
-        report = audit(
-            model,
-            members,
-            non_members,
-            references=references,
-            attacks=attacks or None,
-            store=store,
-            show_records=show_records,
-            guarantee=claimed(settings),
-            **base_from(settings, base),
-            **seen,
-            **run,
-            **settings.get("figures", {}),
-        )
+        case, of_figures = (model, members, non_members), settings.get("figures", {})
+        shared = {name: of_figures[name] for name in ("confidence",) if name in of_figures} | _of_training(run)
+        others = games.played(settings, base, case, references=references, **shared)
+        if games.MEMBERSHIP in games.asked(settings):
+            report = audit(
+                model,
+                members,
+                non_members,
+                references=references,
+                attacks=attacks or None,
+                store=store,
+                show_records=show_records,
+                guarantee=claimed(settings),
+                **base_from(settings, base),
+                **seen,
+                **run,
+                **of_figures,
+            ).with_games(*others)
+        else:
+            report = report_games(*case, *others, **{name: value for name, value in shared.items() if name != "device"})
     report = report.answered(answers) if answers else report
     report = with_run_file(report, settings if written is None else written, base)
     folder = _saved(report, out, pdf=settings.get("pdf", False))
@@ -218,10 +226,16 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         "guarantee": settings_of(guarantees.declared),
         "track": TRACK,
         "defend": defending.allowed(),
+        **{name: games.allowed(name) for name in games.PLAYS if name in settings},
     }
     for section, given in settings.items():
-        one_of(section, [*OTHERS, *sections], "section or setting")
-        kinds: dict[str, Any] = {"out": str, "pdf": bool, "show_records": int, "assessment": str | Mapping[str, str]}
+        one_of(section, [*OTHERS, *sections, *games.PLAYS], "section or setting")
+        kinds: dict[str, Any] = {
+            "out": str,
+            "pdf": bool,
+            "show_records": int,
+            "assessment": str | Mapping[str, str],
+        } | games.KINDS
         check_kind(given, kinds.get(section, Mapping[str, Any]), f"`{section}`")
         for name, value in given.items() if section in sections else ():
             kind = sections[section][one_of(name, sections[section], f"setting in [{section}]")]
@@ -229,6 +243,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     for name in ("out", "members", "non_members"):
         if name not in settings:
             raise InputError(f"The run file must say `{name}`. See what `privacy-meter init` writes.")
+    games.check_games(settings)
 
 
 @contextmanager

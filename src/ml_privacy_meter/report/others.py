@@ -34,12 +34,12 @@ def summary(document: Document) -> str:
     for game in document.get("games", ()):
         kinds[game["shows"]].append(f"“{title(game)}”")
     said = {
-        True: "surely more is reached with the model than without it in {}",
-        False: "nothing surely was in {}, which is no proof that nothing can be",
-        None: "it could not be said in {}",
+        True: "With the model, surely more is reached than without it in {}.",
+        False: "In {}, no excess was shown, which is no proof that there is none.",
+        None: "In {}, nothing can be said.",
     }
     parts = [said[kind].format(words.listed(names)) for kind, names in kinds.items() if names]
-    return f"Of the other secrets, {'; '.join(parts)}." if parts else ""
+    return " ".join(["Other secrets:", *parts]) if parts else ""
 
 
 def terms(game: Document) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.by_user import ByUser
 from ml_privacy_meter.findings import Added, ByRound, Calibration, Check, Claim, Finding, GradientNorms, Risk
-from ml_privacy_meter.games import Game
+from ml_privacy_meter.games import Game, Tried
 from ml_privacy_meter.report import folder as folders
 from ml_privacy_meter.report.blanks import check_answers
 from ml_privacy_meter.report.document import Document, document, dump
@@ -84,9 +84,10 @@ class Report:
         return {finding.attack: {risk.name: risk for risk in finding.risks} for finding in self.findings}
 
     @property
-    def failed(self) -> tuple[Finding, ...]:
-        """The attacks that did not run to their end."""
-        return tuple(finding for finding in self.findings if finding.failed)
+    def failed(self) -> tuple[Finding | Tried, ...]:
+        """The attacks that did not run to their end, of all games."""
+        played: list[Finding | Tried] = [*self.findings, *(one for game in self.games for one in game.tried)]
+        return tuple(one for one in played if one.failed)
 
     def answered(self, answers: Mapping[str, str]) -> "Report":
         """The report with the controller's answers in its impact assessment, by the names of its blanks.

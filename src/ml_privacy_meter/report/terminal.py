@@ -33,7 +33,7 @@ def table(document: Document) -> Table:
     )
     if len(names) > WIDEST:
         return _long(made, document, names)
-    made.add_column("attack", overflow="fold")
+    made.add_column("attack" if document["findings"] else "", overflow="fold")
     for name in names:
         made.add_column(name, justify="right")
     for finding in document["findings"]:
