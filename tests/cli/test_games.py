@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.neighbors import KNeighborsClassifier
 from typer.testing import CliRunner
 
 from ml_privacy_meter.cli import app, games

@@ -22,7 +22,8 @@ from ml_privacy_meter.membership.shadow import shadow, sorted_outputs
 from ml_privacy_meter.membership.stacked import stacked
 from ml_privacy_meter.risk import auc
 from ml_privacy_meter.signals import Reader, Store
-from ml_privacy_meter.signals.classifier import entropy, log_probability, loss, other_classes
+from ml_privacy_meter.signals.classifier import log_probability, loss
+from ml_privacy_meter.signals.confidence import entropy, other_classes
 from ml_privacy_meter.types import Signals
 
 EVERY = pytest.mark.parametrize(

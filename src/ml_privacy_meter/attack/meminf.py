@@ -21,8 +21,8 @@ from ml_privacy_meter.attack.testing import tested
 from ml_privacy_meter.case import prepare
 from ml_privacy_meter.membership import View
 from ml_privacy_meter.membership.network import Part
+from ml_privacy_meter.membership.networks import fit_networks
 from ml_privacy_meter.membership.parts import Exploited
-from ml_privacy_meter.membership.whitebox import fit_networks
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.layers import chosen, layer
 from ml_privacy_meter.targets.keras import Keras

@@ -23,7 +23,8 @@ from ml_privacy_meter.membership.usage import Usage, dataset_usage
 from ml_privacy_meter.membership.users import Shadow, UserView, mean_by_user
 from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, learns, rehearsed_by
 from ml_privacy_meter.membership.watching import Update, watches
-from ml_privacy_meter.membership.whitebox import whitebox, whitebox_by_references
+from ml_privacy_meter.membership.whitebox import whitebox
+from ml_privacy_meter.membership.whitebox_by_references import whitebox_by_references
 
 __all__ = [
     "Attack",

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ml_privacy_meter.membership.marks import needs_population
 from ml_privacy_meter.membership.view import View, learns
-from ml_privacy_meter.signals.classifier import logit_gap, other_classes
+from ml_privacy_meter.signals.classifier import logit_gap
+from ml_privacy_meter.signals.confidence import other_classes
 from ml_privacy_meter.types import Signal, sign_of
 
 

@@ -16,8 +16,8 @@ from ml_privacy_meter.membership.bavaria import bavaria_scores
 from ml_privacy_meter.membership.game import as_rehearsed, rehearsals
 from ml_privacy_meter.membership.moments import Moments, moments, read
 from ml_privacy_meter.membership.view import Attack, View, gives_log_odds, rehearsed_by
-from ml_privacy_meter.signals.classifier import entropy, log_probability, logit_gap, margin
-from ml_privacy_meter.signals.tokens import are_texts, min_k, min_k_plus_plus
+from ml_privacy_meter.signals.classifier import log_probability, logit_gap
+from ml_privacy_meter.signals.sureness import of_sureness
 from ml_privacy_meter.types import Scores, Signals
 
 MOST = 200_000  # rehearsed answers that are learned from
@@ -121,14 +121,13 @@ def _features(view: View, also: Sequence[Attack], queries: int) -> Float[Tensor,
         columns += [part.mean(1) for part in (gap.target - side.mean, side.mean, usual)]
     ahead = (gap.target - torch.stack([side.mean for side in sides]).mean(0)).mean(1)
     columns.append(ahead.mean().expand_as(ahead))
-    texts, quantities = are_texts(labels), labels.is_floating_point()
-    lowest = min_k_plus_plus if getattr(view.target, "spread", True) else min_k
-    if not texts and not quantities:
+    classes = labels.dtype == torch.int64 and labels.ndim == 1
+    if classes or labels.dtype == torch.bool:
         columns += [_ratio(read(view, log_probability(t), queries, attack="stacked")) for t in (1.0, 2.0)]
-    for signal in (lowest,) if texts else () if quantities else (entropy, margin):
+    for signal in of_sureness(labels, spread=getattr(view.target, "spread", True)):
         seen = read(view, signal, queries, attack="stacked")
         columns.append((seen.target - moments(seen, trained=False).mean).mean(1))
-    if labels.dtype == torch.int64 and not texts:
+    if classes:
         columns.append(_mean_of_class(ahead, labels))
     return torch.stack([*columns, *(attack(view) for attack in also)], 1).float()
 

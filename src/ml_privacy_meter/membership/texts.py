@@ -11,7 +11,7 @@ from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.membership.marks import in_folds, needs_population
 from ml_privacy_meter.membership.view import View
 from ml_privacy_meter.signals.altered import after, compressed, lowercased, neighbour
-from ml_privacy_meter.signals.tokens import mean_log_probability, text_log_probability
+from ml_privacy_meter.signals.texts import mean_log_probability, text_log_probability
 
 PerText = Float[Tensor, " texts"]
 _STEP = 4_096

@@ -6,7 +6,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter.signals.tokens import are_texts, log_probability_of_text, ranked_first
@@ -47,8 +47,8 @@ def _logit_gap(outputs: Outputs, y: Tensor) -> PerRecord:
     if are_texts(y):
         return log_probability_of_text(outputs)
     if y.dtype == torch.bool:
-        return _towards_truth(outputs, y).sum(1)
-    true, others = _true_and_others(outputs, y, "logit_gap")
+        return towards_truth(outputs, y).sum(1)
+    true, others = true_and_others(outputs, y, "logit_gap")
     return true - others.logsumexp(1)
 
 
@@ -57,60 +57,13 @@ def _true_probability(outputs: Outputs, y: Tensor) -> PerRecord:
 
     Of a text: the geometric mean of its tokens' probabilities.
     """
-    _labels_only(y, "true_probability", texts=True)
+    labels_only(y, "true_probability", texts=True)
     return _loss(outputs, y).neg().exp()
-
-
-def _entropy(outputs: Outputs, y: Tensor) -> PerRecord:
-    """Entropy of the predicted distribution, in nats. It needs no true label.
-
-    Source: Song and Mittal, Systematic Evaluation of Privacy Risks of Machine Learning Models, USENIX Security 2021.
-    """
-    _labels_only(y, "entropy")
-    z = outputs.double()
-    if y.dtype == torch.bool:
-        return -(z.sigmoid() * logsigmoid(z) + (-z).sigmoid() * logsigmoid(-z)).sum(1)
-    log_p = log_softmax(z, 1)
-    return -(log_p.exp() * log_p).sum(1)
-
-
-def _modified_entropy(outputs: Outputs, y: Tensor) -> PerRecord:
-    """-(1 - p(y)) log p(y) - sum over the other classes i of p(i) log(1 - p(i)), in nats.
-
-    Several labels: the sum of it over the labels, each a choice between two classes.
-
-    Source: Song and Mittal, Systematic Evaluation of Privacy Risks of Machine Learning Models, USENIX Security 2021,
-    equation 8.
-    """
-    if y.dtype == torch.bool:
-        towards = _towards_truth(outputs, y)
-        return -2 * ((-towards).sigmoid() * logsigmoid(towards)).sum(1)
-    true, others = _true_and_others(outputs, y, "modified_entropy")
-    log_rest = others.logsumexp(1)
-    total = torch.logaddexp(true, log_rest)
-    log_p = others - total[:, None]
-    # 1 - p rounds away where p is near 1, which only the largest can be: there it is the sum of all the rest.
-    top = others.argmax(1, keepdim=True)
-    without_top = others.scatter(1, top, -torch.inf).logsumexp(1)
-    log_not_p = torch.log1p(-log_p.exp().clamp(max=0.5))
-    log_not_p = log_not_p.scatter(1, top, (torch.logaddexp(true, without_top) - total)[:, None])
-    return -(log_rest - total).exp() * (true - total) - (log_p.exp() * log_not_p).sum(1)
-
-
-def _margin(outputs: Outputs, y: Tensor) -> PerRecord:
-    """Logit of the true class less the largest of the others, in nats; of several labels, that of the least certain.
-
-    Negative where the prediction is wrong.
-    """
-    if y.dtype == torch.bool:
-        return _towards_truth(outputs, y).amin(1)
-    true, others = _true_and_others(outputs, y, "margin")
-    return true - others.amax(1)
 
 
 def _correct(outputs: Outputs, y: Tensor) -> PerRecord:
     """1 where the predicted class is the true one, else 0; of several labels, or of a text's tokens, the share."""
-    _labels_only(y, "correct", texts=True)
+    labels_only(y, "correct", texts=True)
     if are_texts(y):
         return ranked_first(outputs)
     if y.dtype == torch.bool:
@@ -118,29 +71,10 @@ def _correct(outputs: Outputs, y: Tensor) -> PerRecord:
     return (outputs.argmax(1) == y).double()
 
 
-def _other_classes(outputs: Outputs, y: Tensor) -> Float[Tensor, "records features"]:
-    """The true label, then how the other classes share what it leaves: their entropy, and their 8 largest logits.
-
-    In nats, less the logits' log-sum: nothing of it depends on the true class's own probability. Of several labels,
-    or of a quantity: the labels, or the quantity, alone.
-    """
-    if y.is_floating_point() or y.dtype == torch.bool:
-        return y.double().reshape(len(y), -1)
-    _, others = _true_and_others(outputs, y, "other_classes")
-    log_q = log_softmax(others, 1)
-    largest = log_q.topk(min(8, others.shape[1] - 1), dim=1).values
-    spread = -(log_q.exp() * log_q.clamp(min=-1e300)).sum(1, keepdim=True)
-    return torch.cat([y[:, None].double(), spread, largest], 1)
-
-
 loss = OutputSignal(_loss, sign=-1)
 logit_gap = OutputSignal(_logit_gap)
 true_probability = OutputSignal(_true_probability)
-entropy = OutputSignal(_entropy, sign=-1)
-modified_entropy = OutputSignal(_modified_entropy, sign=-1)
-margin = OutputSignal(_margin)
 correct = OutputSignal(_correct)
-other_classes = OutputSignal(_other_classes)
 
 
 @functools.cache
@@ -153,25 +87,25 @@ def log_probability(temperature: float = 1.0) -> OutputSignal:
     in_range(0, math.inf, temperature=temperature)
 
     def log_probability(outputs: Outputs, y: Tensor) -> PerRecord:
-        _labels_only(y, "log_probability", texts=True)
+        labels_only(y, "log_probability", texts=True)
         return -_loss(outputs.double() / temperature, y)
 
     return OutputSignal(log_probability)
 
 
-def _towards_truth(outputs: Outputs, y: Tensor) -> Tensor:
+def towards_truth(outputs: Outputs, y: Tensor) -> Tensor:
     """The logit of each label, turned so that positive is right."""
     return torch.where(y, outputs.double(), -outputs.double())
 
 
-def _true_and_others(outputs: Outputs, y: Tensor, name: str) -> tuple[Tensor, Tensor]:
+def true_and_others(outputs: Outputs, y: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """The true class's logit, and all logits with the true class's at minus infinity."""
-    _labels_only(y, name)
+    labels_only(y, name)
     z = outputs.double()
     return z.gather(1, y[:, None]).squeeze(1), z.scatter(1, y[:, None], -torch.inf)
 
 
-def _labels_only(y: Tensor, name: str, *, texts: bool = False) -> None:
+def labels_only(y: Tensor, name: str, *, texts: bool = False) -> None:
     if are_texts(y) and not texts:
         raise InputError(f"`{name}` is defined for class labels, and these records are texts. Use `loss` or `min_k`.")
     if y.is_floating_point():
