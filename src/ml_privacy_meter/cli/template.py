@@ -59,6 +59,11 @@ $non_members_settings
 [attacks]                           # each line is an attack and its settings; leave all out for these defaults
 $attacks
 
+# [attribute]                       # other secrets: each section is a game beside membership (docs/games.md)
+# columns = ["age"]                 # columns that are guessed from the others, with the model and without
+# [extraction]
+# budgets = [50, 200]               # numbers of queries that the model is copied with
+
 [figures]
 fpr = [0.1, 0.01, 0.001]            # false positive rates; 0.001 needs 1,000 non-members, and there are $count
 confidence = 0.95                   # of every interval
