@@ -1,7 +1,7 @@
 """The attribute game, measured: figures of each attack, checks, and what they say."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -175,16 +175,8 @@ def _game(
 def verdict(tried: Sequence[Tried], imputed: Tried) -> str:
     """What the excess of each attack says, and what it does not."""
     by = {one.attack: {risk.name: risk for risk in one.risks} for one in tried if not one.failed}
-    said = []
-    for one in tried:
-        if one.shows and one.excess is not None:
-            figure = one.excess.name.removesuffix(EXCESS)
-            inside, outside = (by[one.attack][f"{figure}, {side}"] for side in ("members", "non-members"))
-            said.append(
-                f"The model tells of its training records: the {figure} of `{one.attack}` is {_value(inside)} on "
-                f"members, where imputation without the model reaches {inside.baseline:.3f}; on non-members it is "
-                f"{_value(outside)} against {outside.baseline:.3f}."
-            )
+    shown = [one for one in tried if one.shows and one.excess is not None]
+    said = _shown(shown, by)
     if not said:
         said.append(
             "No leak of training records shown: no attack surely gains on imputation for members, and more than for "
@@ -207,6 +199,22 @@ def verdict(tried: Sequence[Tried], imputed: Tried) -> str:
             "general."
         )
     return " ".join(said)
+
+
+def _shown(shown: Sequence[Tried], by: Mapping[str, Mapping[str, Risk]]) -> list[str]:
+    """What is surely told of members; the verdict rests on one figure, the same for all that show."""
+    if not shown or shown[0].excess is None:
+        return []
+    figure = shown[0].excess.name.removesuffix(EXCESS)
+    sides = [[by[one.attack][f"{figure}, {side}"] for one in shown] for side in ("members", "non-members")]
+    reached = [
+        ", ".join(f"{_value(risk)} by `{one.attack}`" for one, risk in zip(shown, side, strict=True)) for side in sides
+    ]
+    return [
+        f"The model tells of its training records. The {figure} on members is {reached[0]}; imputation, without the "
+        f"model, reaches {sides[0][0].baseline:.3f}. On non-members it is {reached[1]}; imputation reaches "
+        f"{sides[1][0].baseline:.3f}."
+    ]
 
 
 def _value(risk: Risk) -> str:
