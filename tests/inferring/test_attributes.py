@@ -63,7 +63,8 @@ def test_the_truth_is_not_in_the_view_nor_in_what_the_model_is_asked():
 def test_a_verdict_names_the_leak_and_figures_stand_beside_imputation():
     (game,) = yeom_alone(*world(0, leaky=True), columns=[0])
     found, imputed = game.risks["yeom"], game.risks["imputation"]
-    assert game.shows and found[WHOLE].low > 0
+    assert game.shows
+    assert found[WHOLE].low > 0
     for side in ("members", "non-members"):
         for figure in ("accuracy", "AUC", "accuracy of the surest 10%"):
             assert found[f"{figure}, {side}"].baseline == pytest.approx(imputed[f"{figure}, {side}"].value)
@@ -72,7 +73,8 @@ def test_a_verdict_names_the_leak_and_figures_stand_beside_imputation():
     beyond = gained - found["accuracy over imputation's, non-members"].value
     assert found[WHOLE].value == pytest.approx(min(gained, beyond))
     assert game.verdict.startswith("The model tells of its training records. The accuracy on members is ")
-    assert "150 records of its own" not in game.knows and "300 records of its own" in game.knows
+    assert "150 records of its own" not in game.knows
+    assert "300 records of its own" in game.knows
     assert game.how["questions"] == 2 * (300 + 300 + 300)
     assert "no leak" not in game.verdict
 
@@ -80,7 +82,8 @@ def test_a_verdict_names_the_leak_and_figures_stand_beside_imputation():
 def test_no_leak_shown_is_not_said_to_be_no_leak():
     (game,) = yeom_alone(*world(3, leaky=False, count=100), columns=[0])
     assert game.shows is False
-    assert "No leak of training records shown" in game.verdict and "Others might." in game.verdict
+    assert "No leak of training records shown" in game.verdict
+    assert "Others might." in game.verdict
 
 
 def _reached(name, member, other, *, members=400, confidence=0.02):
@@ -105,7 +108,8 @@ def test_a_rate_below_that_of_imputation_is_said_to_be_no_leak_even_where_it_is_
     assert csmia.shows is False
     said = verdict([csmia], imputed)
     assert "No leak of training records shown" in said
-    assert "`csmia` for 72.6%. These rates are no leak." in said and "(79.0% of members)" in said
+    assert "`csmia` for 72.6%. These rates are no leak." in said
+    assert "(79.0% of members)" in said
 
 
 def test_what_is_gained_on_non_members_too_is_said_to_be_of_people_in_general():
@@ -124,7 +128,8 @@ def test_intervals_of_the_verdict_widen_with_the_attacks_and_columns_that_are_pl
     case = world(0, leaky=True, count=100)
     one = yeom_alone(*case, columns=[0])[0].tried[0].excess
     first, second = yeom_alone(*case, columns=[0, 1])
-    assert first.secret == "0" and second.secret == "1"
+    assert first.secret == "0"
+    assert second.secret == "1"
     assert first.tried[0].excess.low == one.low > one.surely > first.tried[0].excess.surely
 
 
@@ -140,7 +145,8 @@ def test_what_words_hide_is_guessed_in_tables_and_groups_are_reported_apart():
     members, others = (as_records(side, groups="region", drop="region") for side in sides)
     (game,) = infer_attributes(model, members, others, columns=["secret"], attacks=["yeom", "neurons"])
     yeom, neurons = game.tried
-    assert game.how["candidates"] == ["no", "yes"] and yeom.excess.low > 0
+    assert game.how["candidates"] == ["no", "yes"]
+    assert yeom.excess.low > 0
     assert neurons.failed.startswith("`neurons` looks inside the model")
     assert [(group.column, group.value) for group in yeom.groups] == [("region", "east"), ("region", "west")]
     assert sum(group.members for group in yeom.groups) == 300
@@ -171,7 +177,8 @@ def test_a_quantity_is_guessed_among_quantiles_within_a_tolerance_that_is_said()
     model = remembering(*members, sharpness=20.0)
     (game,) = yeom_alone(model, members, others, columns=[2], bins=5)
     found = game.risks["yeom"]
-    assert len(game.how["candidates"]) == 5 and game.tried[0].failed == ""
+    assert len(game.how["candidates"]) == 5
+    assert game.tried[0].failed == ""
     far = found["mean absolute error, members"]
     assert far.value < far.baseline
     assert not any("AUC" in name for name in found)
@@ -189,7 +196,8 @@ def test_numbers_may_stand_for_categories():
     assert game.how["candidates"] == ["3.0", "10.0"]
     many = [(torch.cat([torch.arange(len(x))[:, None] % 12 + 0.0, x[:, 1:]], 1), y) for x, y in sides]
     (codes,) = yeom_alone(model, *many, columns=[0], categorical=[0])
-    assert len(codes.how["candidates"]) == 12 and codes.how["tolerance"] is None
+    assert len(codes.how["candidates"]) == 12
+    assert codes.how["tolerance"] is None
     (quantity,) = yeom_alone(model, *many, columns=[0])
     assert quantity.how["tolerance"] > 0
 
@@ -226,7 +234,8 @@ def test_a_column_that_gives_the_secret_away_is_named_and_dropped_it_is_filled_f
     assert f"`{len(NAMES)}` alone in 100.0%" in away.says
     (game,) = infer_attributes(Suspicious(), members, others, columns=[0], drop=[len(NAMES)], attacks=[_seen(seen)])
     assert all(check.passed for check in game.checks)
-    assert f"`{len(NAMES)}`" in game.knows and any("most like the one asked about" in note for note in game.notes)
+    assert f"`{len(NAMES)}`" in game.knows
+    assert any("most like the one asked about" in note for note in game.notes)
     plain, dropped = seen
     assert dropped.records.features.shape[1] == plain.records.features.shape[1] - 1
     for known in (dropped.records, dropped.auxiliary):
@@ -249,7 +258,8 @@ def test_records_of_the_adversary_that_are_asked_about_are_noticed():
     model, members, others = world(0, leaky=True, count=100)
     (game,) = yeom_alone(model, members, others, columns=[0], auxiliary=members)
     (check,) = [check for check in game.checks if "others than those" in check.name]
-    assert not check.passed and "100.0% of the members and 0.0% of the non-members" in check.says
+    assert not check.passed
+    assert "100.0% of the members and 0.0% of the non-members" in check.says
 
 
 def test_a_strangers_attack_that_breaks_is_in_the_game():
@@ -257,7 +267,8 @@ def test_a_strangers_attack_that_breaks_is_in_the_game():
         raise KeyError("no such thing")
 
     (game,) = infer_attributes(*world(0, leaky=True, count=100), columns=[0], attacks=[broken])
-    assert game.tried[0].failed == "KeyError: 'no such thing'" and game.shows is None
+    assert game.tried[0].failed == "KeyError: 'no such thing'"
+    assert game.shows is None
 
 
 @pytest.mark.parametrize(
