@@ -105,6 +105,7 @@ MAY_IMPORT = {
         *("encoding", "games", "inferring"),
         *("attack", "audit", "canaries", "claims", "clients", "comparison", "defending", "defenses", "federated"),
         *("guarantees", "monitoring", "recitation", "reconstructing", "traces", "trackers", "usage", "utils"),
+        "inferring",
         *(GAMES | OTHER_GAMES | ROOMS),
     },
 }
