@@ -13,7 +13,7 @@ from torch import nn
 from ml_privacy_meter import InputError, as_records
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.games import Tried
-from ml_privacy_meter.inferring.attribute_figures import verdict
+from ml_privacy_meter.inferring.attribute_figures import judged, verdict
 from ml_privacy_meter.inferring.attributes import infer_attributes
 
 WHOLE, SUREST = "accuracy, excess on members", "accuracy of the surest 10%, excess on members"
@@ -110,6 +110,21 @@ def test_a_rate_below_that_of_imputation_is_said_to_be_no_leak_even_where_it_is_
     assert "No leak of training records shown" in said
     assert "`csmia` for 72.6%. These rates are no leak." in said
     assert "(79.0% of members)" in said
+
+
+def test_the_verdict_rests_on_the_first_figure_by_which_any_attack_shows_a_leak():
+    def leak(name, low):
+        return Risk(name, low + 0.01, low, low + 0.02, 0.0, 400, surely=low - 0.01)
+
+    tried = [Tried("one", "", ""), Tried("two", "", "", failed="no"), Tried("three", "", "")]
+    whole, few = [leak(WHOLE, -0.1), leak(SUREST, 0.2)], [leak(WHOLE, 0.005), leak(SUREST, -0.3)]
+    found = judged(tried, [whole, [], few])
+    assert [one.shows for one in found] == [True, None, False]
+    assert [one.excess.name for one in found if one.excess] == [SUREST, SUREST]
+    assert WHOLE in [risk.name for risk in found[0].risks]
+    found = judged(tried, [whole, [], [leak(WHOLE, 0.05), leak(SUREST, 0.3)]])
+    assert [one.excess.name for one in found if one.excess] == [WHOLE, WHOLE]
+    assert [one.shows for one in found] == [False, None, True]
 
 
 def test_what_is_gained_on_non_members_too_is_said_to_be_of_people_in_general():
@@ -250,8 +265,8 @@ def test_one_rare_value_is_judged_by_the_auc():
         for x, y in _sides(0, 300)
     ]
     (game,) = yeom_alone(remembering(*sides[0]), *sides, columns=[0])
-    assert game.tried[0].excess.name in ("AUC, excess on members", SUREST)
-    assert any("in place of the accuracy" in note for note in game.notes)
+    assert game.tried[0].excess.name == "AUC, excess on members"
+    assert any("how well guesses rank before" in note for note in game.notes)
 
 
 def test_records_of_the_adversary_that_are_asked_about_are_noticed():

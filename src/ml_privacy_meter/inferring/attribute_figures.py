@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.attribute import Attack, AttributeGame, Guesses, imputation, prior
@@ -22,6 +21,7 @@ from ml_privacy_meter.risk.rates import excess, success
 RARE = 0.8  # where one value is commoner, naming it always is right so often that rates of right guesses hide a leak
 GAIN = "accuracy over imputation's"
 EXCESS = ", excess on members"
+FIGURES = 3  # that a verdict may rest on
 FEWEST = 20  # members and non-members of a group
 
 
@@ -38,23 +38,35 @@ def measured(
     blind = Guesses(torch.zeros_like(plain.score), plain.right)
     baselines = (Tried(*_told(prior), figures(plain, blind)), Tried(*_told(imputation), figures(without, plain)))
     rare = not asked.quantity and float(game.view.prior.exp().max()) > RARE
-    shared = 1 - (1 - confidence) / (2 * len(attacks) * games)
-    tried, surer = [], []
+    shared = 1 - (1 - confidence) / (len(attacks) * games * FIGURES)
+    tried: list[Tried] = []
+    leaks: list[list[Risk]] = []
     for attack in attacks:
         try:
             found = game.play(attack)
         except Exception as failure:  # whatever a stranger's attack raises belongs in the report
             kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
             tried.append(Tried(*_told(attack), failed=f"{kind}{failure}"))
-            surer.append(tried[-1])
+            leaks.append([])
             continue
-        whole, best = _leaks(found, without, asked.member, rare=rare, top=top, confidence=confidence, shared=shared)
-        risks = (*figures(found, without), *_gains(found, without, asked, confidence), best)
-        tried.append(Tried(*_told(attack), risks, whole, _groups(found, without, asked, confidence)))
-        surer.append(replace(tried[-1], risks=(*risks[:-1], whole), excess=best))
-    if not any(one.shows for one in tried):  # what is right on the whole hides what is told of few
-        tried = [other if other.shows else one for one, other in zip(tried, surer, strict=True)]
-    return _game(game, asked, baselines, tuple(tried), rare=rare, top=top)
+        risks = (*figures(found, without), *_gains(found, without, asked, confidence))
+        tried.append(Tried(*_told(attack), risks, groups=_groups(found, without, asked, confidence)))
+        leaks.append(_leaks(found, without, asked, rare=rare, top=top, confidence=confidence, shared=shared))
+    return _game(game, asked, baselines, judged(tried, leaks), rare=rare, top=top)
+
+
+def judged(tried: Sequence[Tried], leaks: Sequence[Sequence[Risk]]) -> tuple[Tried, ...]:
+    """The attacks, each with what the verdict rests on: the first of its leaks by which any attack surely shows one."""
+    count = max((len(found) for found in leaks), default=0)
+    shown = [
+        any(found and replace(one, excess=found[of]).shows for one, found in zip(tried, leaks, strict=True))
+        for of in range(count)
+    ]
+    chosen = shown.index(True) if True in shown else 0
+    return tuple(
+        replace(one, excess=found[chosen], risks=(*one.risks, *found[:chosen], *found[chosen + 1 :])) if found else one
+        for one, found in zip(tried, leaks, strict=True)
+    )
 
 
 def _figures(found: Guesses, without: Guesses, *, asked: Asked, top: float, confidence: float) -> tuple[Risk, ...]:
@@ -90,17 +102,15 @@ def _gains(found: Guesses, without: Guesses, asked: Asked, confidence: float) ->
 
 
 def _leaks(
-    found: Guesses, without: Guesses, member: Tensor, *, rare: bool, top: float, confidence: float, shared: float
+    found: Guesses, without: Guesses, asked: Asked, *, rare: bool, top: float, confidence: float, shared: float
 ) -> list[Risk]:
-    """What the verdict rests on: the excess on the whole, and of the surest guesses."""
-    hits, sure = (found.hit, without.hit), (found.odds.amax(1), without.odds.amax(1))
-    on_the_whole = (
-        partial(area_leak, found.odds, without.odds, found.right, member, name=f"AUC{EXCESS}")
-        if rare
-        else partial(leak, *hits, member, name=f"accuracy{EXCESS}")
-    )
+    """What the verdict may rest on, the first first: all guesses, how they rank, and the surest of them."""
+    hits, sure, member = (found.hit, without.hit), (found.odds.amax(1), without.odds.amax(1)), asked.member
+    by_rate = partial(leak, *hits, member, name=f"accuracy{EXCESS}")
+    by_area = partial(area_leak, found.odds, without.odds, found.right, member, name=f"AUC{EXCESS}")
     surest = partial(surest_leak, hits, sure, member, share=top, name=f"{_surest(top)}{EXCESS}")
-    return [replace(of(confidence=confidence), surely=of(confidence=shared).low) for of in (on_the_whole, surest)]
+    order = [by_rate, surest] if asked.quantity else [by_area, by_rate, surest] if rare else [by_rate, by_area, surest]
+    return [replace(of(confidence=confidence), surely=of(confidence=shared).low) for of in order]
 
 
 def _groups(found: Guesses, without: Guesses, asked: Asked, confidence: float) -> tuple[Group, ...]:
@@ -230,8 +240,8 @@ def _notes(game: AttributeGame, asked: Asked, rare: bool) -> tuple[str, ...]:
         "Excess over imputation is what the model adds to what the other columns tell anyway. Only what it adds for "
         "members beyond what it adds for non-members is about training records. An excess on members is the smaller of "
         "these two figures.",
-        "The verdict rests on all guesses together; where they show nothing, on the surest. Its intervals hold for all "
-        "attacks at once.",
+        "The verdict rests on how often guesses are right; where that shows nothing, on how well they rank, and then "
+        "on the surest of them. Its intervals hold for all attacks and all of these figures at once.",
     ]
     if asked.quantity:
         notes.append(
@@ -241,7 +251,7 @@ def _notes(game: AttributeGame, asked: Asked, rare: bool) -> tuple[str, ...]:
     if rare:
         notes.append(
             f"More than {RARE:.0%} of the adversary's records hold one value, so that naming it always is nearly "
-            "always right. The verdict rests on the AUC in place of the accuracy."
+            "always right. The verdict rests on how well guesses rank before it looks at how often they are right."
         )
     if asked.dropped:
         notes.append(
