@@ -1,7 +1,7 @@
 """A model of one's own, fitted to what the target answers about records that are unlike each other."""
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ml_privacy_meter.extraction.game import Copy, Points, View
@@ -24,7 +24,7 @@ def k_center(view: View, *, soft: bool = True, rounds: int = 10) -> Copy:
     return in_rounds(view, _farthest, rounds=rounds, soft=soft)
 
 
-def _farthest(copy: Copy, asked: Points, rest: Points, count: int) -> Int[Tensor, " some"]:
+def _farthest(copy: Copy, asked: Points, rest: Float[Tensor, "rest features"], count: int) -> Int[Tensor, " some"]:
     said, known = copy(rest), copy(asked)
     away = torch.cdist(said, known).amin(1)
     taken = []

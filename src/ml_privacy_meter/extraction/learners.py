@@ -1,5 +1,6 @@
 """Models that an adversary fits to answers: the same stand for what is learned without the model, from true labels."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from ml_privacy_meter.extraction.game import Answers, Copy, Points
 
 HIDDEN = 64
-STEPS = 150
+STEPS = 100
 DECAY = 1e-4
 
 
@@ -37,13 +38,13 @@ def network(points: Points, answers: Answers, seed: int, *, classes: bool = True
     rng = torch.Generator().manual_seed(seed)
     wide, out = points.shape[1], answers.shape[1]
     first, last = (torch.randn(a, b, generator=rng) for a, b in ((wide, HIDDEN), (HIDDEN, out)))
-    weights = [first * (2 / wide) ** 0.5, torch.zeros(HIDDEN), last * HIDDEN**-0.5, torch.zeros(out)]
+    sizes = math.sqrt(2 / wide), math.sqrt(1 / HIDDEN)
+    weights = [first * sizes[0], torch.zeros(HIDDEN), last * sizes[1], torch.zeros(out)]
     centre, scale = points.mean(0), _scale(points)
     middle, spread = _level(answers, classes)
 
     def answer(z: Tensor) -> Tensor:
-        inside: Tensor = torch.relu(z @ weights[0] + weights[1])
-        return inside @ weights[2] + weights[3]
+        return torch.relu(z @ weights[0] + weights[1]) @ weights[2] + weights[3]
 
     _fit(weights, answer, (points - centre) / scale, (answers - middle) / spread, classes)
 

@@ -1,7 +1,7 @@
 """A model of one's own, fitted to what the target answers where the copy is least sure."""
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
@@ -27,6 +27,6 @@ def margin(view: View, *, soft: bool = True, rounds: int = 10) -> Copy:
     return in_rounds(view, _least_sure, rounds=rounds, soft=soft)
 
 
-def _least_sure(copy: Copy, asked: Points, rest: Points, count: int) -> Int[Tensor, " some"]:
+def _least_sure(copy: Copy, asked: Points, rest: Float[Tensor, "rest features"], count: int) -> Int[Tensor, " some"]:
     best = copy(rest).topk(2, dim=1).values
     return torch.argsort(best[:, 0] - best[:, 1], stable=True)[:count]

@@ -73,7 +73,9 @@ def trace_tree(view: View, *, halvings: int = 14) -> Copy:
     return Boxes(lows, highs, torch.cat(answers), reach)
 
 
-def _borders(view: View, point: Tensor, answer: Answers, halvings: int) -> tuple[Tensor, Tensor, Points]:
+def _borders(
+    view: View, point: Tensor, answer: Answers, halvings: int
+) -> tuple[Tensor, Tensor, Float[Tensor, "across features"]]:
     """Where the answer changes below and above, along each feature; and a point beyond each of these borders."""
     wide = len(point)
     feature, up = torch.arange(wide).repeat(2), torch.arange(2 * wide) >= wide
