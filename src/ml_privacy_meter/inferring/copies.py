@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter import extraction, targets
@@ -161,7 +163,7 @@ def _served(said: Ask, points: Points, *, labels: bool, decimals: int | None) ->
     return answers if decimals is None else answers.round(decimals=decimals)
 
 
-def _unlike(points: Points, others: Points) -> torch.Tensor:
+def _unlike(points: Points, others: Float[Tensor, "others features"]) -> Bool[Tensor, " points"]:
     """Which points equal none of the others."""
     known = {row.numpy().tobytes() for row in others}
     return torch.tensor([row.numpy().tobytes() not in known for row in points], dtype=torch.bool)

@@ -118,7 +118,7 @@ def _written(inner: object) -> tuple[np.ndarray, np.ndarray] | None:
         if not hasattr(model, "coef_"):
             return None
         weight = np.atleast_2d(model.coef_)
-        return weight, np.broadcast_to(np.ravel(getattr(model, "intercept_", 0.0)), len(weight))
+        return weight, np.zeros(len(weight)) + np.ravel(getattr(model, "intercept_", 0.0))
     if not isinstance(inner, nn.Module):
         return None
     layers = [part for part in inner.modules() if isinstance(part, nn.Linear)]
