@@ -25,7 +25,6 @@ from ml_privacy_meter import extraction
 from ml_privacy_meter.defenses import label_only, rounding, top_k
 from ml_privacy_meter.extraction import Copy, View
 from ml_privacy_meter.games import Game
-from ml_privacy_meter.inferring.copies import extract_model
 
 BUDGETS = (50, 100, 200, 700)
 
@@ -44,7 +43,7 @@ def played(name: str, seed: int, target: object, defend: Callable | None = None,
         warnings.simplefilter("ignore")  # a network that has not settled after 300 epochs serves as well
         model = pm.open_model(target.fit(x[:third], y[:third]))  # type: ignore[attr-defined]
     model = model if defend is None else defend(model, x[:third], y[:third], seed)
-    return extract_model(model, (x[:third], y[:third]), (x[third:], y[third:]), seed=seed, device="cpu", **settings)  # type: ignore[arg-type]
+    return pm.extract_model(model, (x[:third], y[:third]), (x[third:], y[third:]), seed=seed, device="cpu", **settings)  # type: ignore[arg-type]
 
 
 def network(seed: int) -> MLPClassifier:
@@ -77,7 +76,7 @@ def equations(seeds: int) -> None:
             show("  on uniform points", lines(games, 1))
             for budget in budgets:
                 ones = [played(name, seed, target(), **{**settings, "budgets": (budget,)}) for seed in range(seeds)]
-                risks = [game.risks["solve_linear"]["correct digits of weights"] for game in ones]
+                risks = [game.risks["solve_linear"]["weights recovered (digits)"] for game in ones]
                 print(f"  {budget} queries, digits of weights:", *(f"{risk.value:.1f} ({risk.note})" for risk in risks))
 
 
@@ -120,9 +119,9 @@ def defenses(seeds: int) -> None:
     ways = {"none": None, "rounding(digits=1)": rounding(digits=1), "top_k(k=1)": top_k(), "label_only": label_only()}
     for name, way in ways.items():
         wrap = None if way is None else way.wrap
-        settings = {"attacks": ["random_records", "margin"], "budgets": BUDGETS, "defend": wrap}
+        settings = {"attacks": ["random_records", "margin"], "budgets": (50, 200), "defend": wrap}
         games = [played("digits", seed, network(seed), **settings) for seed in range(seeds)]
-        show(f"digits, network, {name}, queries {BUDGETS}: fidelity", lines(games))
+        show(f"digits, network, {name}, queries (50, 200): fidelity", lines(games))
 
 
 def by_art(view: View, *, soft: bool) -> Copy:

@@ -134,7 +134,7 @@ def test_breast_cancer_is_solved_by_31_queries_and_shows_where_true_labels_do_as
     risks = figures(exact, "solve_linear")
     assert exact.how["queries"] == {"solve_linear": [31]}
     assert risks["fidelity"].value == risks["fidelity on uniform points"].value == 1
-    digits = risks["correct digits of weights"]
+    digits = risks["weights recovered (digits)"]
     assert 10**-digits.value * np.abs(model.coef_).max() < 1e-10
     assert digits.baseline < 1
     assert exact.shows
@@ -144,7 +144,7 @@ def test_breast_cancer_is_solved_by_31_queries_and_shows_where_true_labels_do_as
     assert many.tried[0].excess.note == "On uniform points, with 240 queries."
     rounded = figures(play(budgets=(124,), decimals=3), "solve_linear")
     assert rounded["fidelity"].value >= 0.99
-    assert rounded["correct digits of weights"].value < 6
+    assert rounded["weights recovered (digits)"].value < 6
 
 
 def test_what_the_target_hides_is_hidden_from_the_attacks():
@@ -159,7 +159,7 @@ def test_what_the_target_hides_is_hidden_from_the_attacks():
         }.items()
     }
     digits = {
-        name: figures(one, "solve_linear")["correct digits of weights"].value
+        name: figures(one, "solve_linear")["weights recovered (digits)"].value
         for name, one in found.items()
         if name != "labels"
     }
@@ -198,7 +198,7 @@ def test_quantities_count_as_equal_within_a_tenth_of_their_deviation():
     found = extract_model(model, (x[:100], y[:100]), (x[100:], y[100:]), **QUICK)
     assert [one.attack for one in found.tried] == ["solve_linear", "random_records", "k_center", "uniform"]
     assert figures(found, "solve_linear")["fidelity"].value == 1
-    assert figures(found, "solve_linear")["correct digits of weights"].value > 12
+    assert figures(found, "solve_linear")["weights recovered (digits)"].value > 12
     assert figures(found, "random_records")["fidelity"].value > 0.9
     assert "a tenth of the standard deviation" in found.notes[1]
     assert found.shows
@@ -225,7 +225,7 @@ def test_tables_images_and_whole_numbers_are_asked_about_in_their_own_form():
     images = points(100, 6, 16).float().reshape(-1, 1, 4, 4)
     found = extract_model(Image(), (images, torch.arange(100) % 3), (images, torch.arange(100) % 3), **QUICK)
     assert set(seen) == {(torch.Size([1, 4, 4]), torch.float32)}
-    assert figures(found, "solve_linear")["correct digits of weights"].value > 3
+    assert figures(found, "solve_linear")["weights recovered (digits)"].value > 3
 
 
 def test_the_pool_may_be_of_another_kind_and_never_holds_what_copies_are_judged_on():
@@ -300,10 +300,10 @@ def test_weights_are_not_compared_where_the_target_is_not_linear():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(WIDE, 8), nn.ReLU(), nn.Linear(8, 3)).double()
     found = extract_model(model, MEMBERS, OTHERS, attacks=["solve_linear"], **QUICK)
-    assert "correct digits of weights" not in figures(found, "solve_linear")
+    assert "weights recovered (digits)" not in figures(found, "solve_linear")
     squashed = nn.Sequential(nn.Linear(WIDE, 3), nn.Tanh()).double()  # one layer, yet no linear model
     found = extract_model(squashed, MEMBERS, OTHERS, attacks=["solve_linear"], **QUICK)
-    assert "correct digits of weights" not in figures(found, "solve_linear")
+    assert "weights recovered (digits)" not in figures(found, "solve_linear")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from torch import Tensor
 from ml_privacy_meter.extraction import Attack, Copy, ExtractionGame, Judged, Linear, Stolen
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.games import Curve, Game, Line, Tried
-from ml_privacy_meter.inferring.copies_words import FIGURES, NOISE, RECORDS, WITHOUT, Terms, knows, notes, said, verdict
+from ml_privacy_meter.inferring.copies_words import FIGURES, NOISE, RECORDS, WITHOUT, Terms, knows, notes, verdict
+from ml_privacy_meter.inferring.told import told
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.risk.rates import excess, success
 
@@ -91,7 +92,7 @@ def told_of(
 
 
 def _tried(one: Played, without: _Without, weights: Weights | None, terms: Terms, attacks: int) -> Tried:
-    name, says, sees = said(one.attack)
+    name, says, sees = told(one.attack)
     stolen = one.stolen
     failed = {most: why for most, why in zip(terms.budgets, one.found, strict=True) if isinstance(why, str)}
     if not stolen:
@@ -194,7 +195,7 @@ def _digits(copy: Any, weights: Weights, without: float) -> Risk:
     worst, largest, count = _errors(copy, weights)
     value = -math.log10(max(worst / largest, EXACT))
     note = f"The largest error of a weight or bias is {worst:.1e}, and the largest of them {largest:.3g}."
-    return Risk("correct digits of weights", value, value, value, without, count, note=note)
+    return Risk("weights recovered (digits)", value, value, value, without, count, note=note)
 
 
 def _errors(copy: Linear, weights: Weights) -> tuple[float, float, int]:

@@ -1,14 +1,10 @@
 """What a game of extraction says in words."""
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from ml_privacy_meter.extraction import ExtractionGame
 from ml_privacy_meter.games import Tried
-from ml_privacy_meter.membership import describe
 
 RECORDS, NOISE = "held-out records", "uniform points"
 WITHOUT = (
@@ -28,14 +24,6 @@ class Terms:
     learner: str
     confidence: float
     seed: int
-
-
-def said(attack: Any) -> tuple[str, str, str]:
-    """An attack's name with its settings, what it says, and what it sees, by its docstring."""
-    documented = attack.func if isinstance(attack, partial) else attack
-    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
-    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
-    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
 
 
 def knows(game: ExtractionGame, terms: Terms) -> str:
@@ -79,7 +67,8 @@ def notes(game: ExtractionGame, weighed: bool) -> tuple[str, ...]:
         f"{'the same class' if game.view.classes else close}. Uniform points are drawn evenly between the bounds of "
         "the pool's features; they show whether a copy is right where there are no records.",
         "What does best without the model is chosen on the very points that are judged, so that an excess is rather "
-        "too small. Its interval holds for all budgets and both kinds of points together.",
+        "too small. Its interval holds for all budgets and both kinds of points together, of these copies: another "
+        "training would give others.",
     ]
     if weighed and game.view.classes:
         found.append("Weights are compared as differences from those of the first class: no more can be seen of them.")
