@@ -162,8 +162,8 @@ def as_it_is(own: Sets, *, l2: float | None, penalised: bool, seed: int) -> Atta
 def trained_like_it(own: Sets, *, train: Mapping[str, Any], shadows: int, seed: int, device: str) -> Attackable:
     """Networks that are trained as ``train`` says, all from one drawn start: each on known members and one more."""
     recipe = Recipe(**{"precision": "fp32", **train})
-    everyone = join(*(_records(side) for side in (own.members, own.public)))
-    way, _ = matched(recipe, [everyone], replace(own.opened, before=None, before_key=""))
+    everyone = join(*(as_records_of(side) for side in (own.members, own.public)))
+    way, _ = matched(recipe, [everyone], replace(own.opened, before=None, before_key="", classes=None))
     assert isinstance(way, ByRecipe)  # a recipe makes no other
     known = own.members.take(np.delete(np.arange(len(own.members)), own.asked))
     asked, taught = own.members.take(own.asked), own.public.take(slice(0, shadows))
@@ -194,7 +194,8 @@ def trained_like_it(own: Sets, *, train: Mapping[str, Any], shadows: int, seed: 
     return Attackable(games, says, refits=True, shadows=len(taught))
 
 
-def _records(side: Side) -> Records:
+def as_records_of(side: Side) -> Records:
+    """The same as records."""
     return as_records((side.x.float(), side.y), name="records")
 
 

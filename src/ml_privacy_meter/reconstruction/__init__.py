@@ -1,6 +1,7 @@
 """What did a record look like? Attacks on what a client sends back or on a finished model, and their games."""
 
 from ml_privacy_meter.reconstruction.analytic import analytic
+from ml_privacy_meter.reconstruction.classes import ClassAttack, ClassGame, ClassView, Seen, correlation
 from ml_privacy_meter.reconstruction.closed_form import closed_form
 from ml_privacy_meter.reconstruction.game import Match, ReconstructionGame
 from ml_privacy_meter.reconstruction.gradients import cosine, dlg
@@ -15,6 +16,7 @@ from ml_privacy_meter.reconstruction.informed import (
     Shadows,
     range_of,
 )
+from ml_privacy_meter.reconstruction.invert_classes import invert_classes
 from ml_privacy_meter.reconstruction.labels import inferred_labels, mean_answer
 from ml_privacy_meter.reconstruction.learned import learned
 from ml_privacy_meter.reconstruction.likeliest import likeliest
@@ -24,6 +26,9 @@ from ml_privacy_meter.reconstruction.view import Attack, DoesNotApplyError, View
 
 __all__ = [
     "Attack",
+    "ClassAttack",
+    "ClassGame",
+    "ClassView",
     "DoesNotApplyError",
     "InformedAttack",
     "InformedGame",
@@ -33,16 +38,19 @@ __all__ = [
     "Match",
     "Range",
     "ReconstructionGame",
+    "Seen",
     "Shadows",
     "View",
     "analytic",
     "closed_form",
+    "correlation",
     "cosine",
     "dlg",
     "expected_share",
     "imprint",
     "imprinted",
     "inferred_labels",
+    "invert_classes",
     "learned",
     "likeliest",
     "mean_answer",
