@@ -230,6 +230,6 @@ def _verdict(held: _Held, tried: tuple[Tried, ...]) -> str:
         return f"The model shows what its classes look like. {says}{more}"
     sure = best.risks[3].value or 0.0
     return (
-        f"No leak was shown. {says} The model is sure of these records (median {sure:.2f}), but what stands without it "
-        "is as like the class.  Other attacks, with a generator of such records, may reach more."
+        f"No leak was shown. {says} The model is sure of its records (median {sure:.2f}), yet they are no liker the "
+        "class than what stands without it. Other attacks, with a generator of such records, may reach more."
     )

@@ -93,7 +93,7 @@ def side_of(target: targets.Target, records: Records) -> Side:
         words = [str(name) for name in names if fed[name].dtype.kind not in "biuf"]
         if words:
             raise InputError(f"Records are reconstructed as numbers, found columns of words: {', '.join(words)}.")
-        fed = torch.from_numpy(fed[list(names)].to_numpy(float))
+        fed = torch.from_numpy(fed[list(names)].to_numpy(float, copy=True))
     y = records.labels
     if y.dtype == torch.bool or (y.ndim > 1 and y[0].numel() > 1):
         raise InputError("Records are reconstructed with one label each, a class or a quantity; found several labels.")

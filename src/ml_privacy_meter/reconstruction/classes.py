@@ -104,13 +104,14 @@ class ClassGame:
         width = self.view.range.width
         with torch.no_grad():
             answers = self.view.model(found).double().cpu().softmax(1)
-        own = (correlation(found / width, side / width) for side in (self.members, self.non_members))
+        inside, outside = (correlation(found / width, side / width) for side in (self.members, self.non_members))
         like = psnr(found / width, self.members / width, (0.0, 1.0))
         sure = answers.gather(1, self.view.classes[:, None])[:, 0]
-        return Seen(*own, like, sure, self.judge(found) == self.view.classes)
+        return Seen(inside, outside, like, sure, self.judge(found) == self.view.classes)
 
 
 def correlation(one: Float[Tensor, "records ..."], other: Float[Tensor, "records ..."]) -> Float[Tensor, " records"]:
     """The correlation over features of each pair, in [-1, 1]; 0 where one of the two does not vary."""
     a, b = (x.double().flatten(1) - x.double().flatten(1).mean(1, keepdim=True) for x in (one, other))
-    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-12)
+    alike: Tensor = (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-12)
+    return alike

@@ -11,7 +11,7 @@ from torch import Tensor
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.reconstruction.likeness import all_psnr, psnr
 
-Labels = Shaped[Tensor, " records"]  # int64: a class; float64: a quantity
+Labels = Tensor  # one each; int64: a class; float64: a quantity
 Refit = Callable[[Float[Tensor, "records ..."], Labels], Float[Tensor, "records weights"]]
 
 
@@ -88,7 +88,7 @@ class Linear:
             return out
         return out.sigmoid() if self.rows == 1 else out.softmax(1)
 
-    def wanted(self, y: Labels) -> Float[Tensor, "records rows"]:
+    def wanted(self, y: Shaped[Tensor, " records"]) -> Float[Tensor, "records rows"]:
         """What the labels ask the model to answer."""
         if self.classes and self.rows > 1:
             return torch.nn.functional.one_hot(y, self.rows).double()
@@ -100,7 +100,9 @@ class Linear:
         held[:, -1] *= self.penalised
         return held
 
-    def missing(self, weights: Tensor, x: Float[Tensor, "records ..."], y: Labels) -> Float[Tensor, "rows inputs"]:
+    def missing(
+        self, weights: Tensor, x: Float[Tensor, "records ..."], y: Shaped[Tensor, " records"]
+    ) -> Float[Tensor, "rows inputs"]:
         """What the unknown record adds to the gradient: at the optimum, all gradients add up to nothing."""
         rows = with_one(x)
         found = (self.probabilities(weights, rows) - self.wanted(y)).T @ rows
@@ -117,7 +119,7 @@ class Shadows:
     """Models that the adversary trained on the known records and one of its own each."""
 
     x: Float[Tensor, "models ..."]
-    y: Labels
+    y: Shaped[Tensor, " models"]
     weights: Float[Tensor, "models weights"]
 
 
@@ -140,9 +142,9 @@ class InformedView:
 
     weights: Float[Tensor, "models weights"]
     x: Float[Tensor, "records ..."]
-    y: Labels
+    y: Shaped[Tensor, " records"]
     public: Float[Tensor, "public ..."]
-    public_y: Labels
+    public_y: Shaped[Tensor, " public"]
     range: Range
     noise: float = 0.0
     linear: Linear | None = None
@@ -170,7 +172,7 @@ class Likeness:
     """
 
     psnr: Float[Tensor, " models"]
-    labels: Labels
+    labels: Shaped[Tensor, " models"]
 
 
 @dataclass(frozen=True)
