@@ -30,8 +30,8 @@ KNOWS = (
 )
 WITHOUT = (
     "By luck, training records are told from others at an AUC of 0.5. The other attacks are also played on real "
-    "records that did not train the generator: what is reached there is known of the population, and not by the training "
-    "records. An attack that is not shown to beat luck itself allows no conclusion."
+    "records that did not train the generator: what is reached there is known of the population, and not by the "
+    "training records. An attack that is not shown to beat luck itself allows no conclusion."
 )
 
 
@@ -46,7 +46,7 @@ def audit_synthetic(
     secrets: Sequence[str] | None = None,
     known: Sequence[str] | None = None,
     link: Sequence[str] | None = None,
-    columns: Sequence[int] = (1, 3),
+    columns: Sequence[int] = (1, 4),
     neighbours: int = 1,
     tolerance: float = 0.05,
     most: int = 5_000,
@@ -83,7 +83,7 @@ def audit_synthetic(
         one_of(name, RISKS, "risk")
     sets, rng = sets_of(synthetic, members, non_members, reference, seed=seed), np.random.default_rng(seed)
     telling = plays.members(sets, _chosen(MEMBERSHIP if attacks is None else attacks), most, rng)
-    rest = plays.singling(sets, columns, tries, rng) if "singling out" in risks else []
+    rest = plays.singling(sets, columns, tries, seed) if "singling out" in risks else []
     left: tuple[str, ...] = ()
     if "linkability" in risks:
         link_plays, left = plays.linking(sets, link, neighbours, tries, rng)
@@ -147,9 +147,8 @@ def _calibrated(of: tuple[str, str, str], found: Tries, confidence: float, joint
         success(side, baseline=luck, name=f"success on {name}", confidence=confidence)
         for side, name in ((found.members, "members"), (found.others, "non-members"))
     )
-    judged, sure = (
-        controlled(found.members, found.others, paired=found.paired, confidence=c) for c in (confidence, joint)
-    )
+    held = {"paired": found.paired, "alike": found.alike}
+    judged, sure = controlled(found.members, found.others, confidence=level, **held)  # type: ignore[arg-type] for level in (confidence, joint)
     judged = replace(judged, surely=sure.low)
     if judged.value is not None and excess(found.members, found.luck, confidence=confidence).low > 0:
         return Tried(*of, risks, judged)

@@ -54,11 +54,11 @@ def members(sets: Sets, attacks: Sequence[Any], most: int, rng: np.random.Genera
     return [Play(*told(attack), partial(game.play, attack)) for attack in attacks]
 
 
-def singling(sets: Sets, columns: Sequence[int], tries: int, rng: np.random.Generator) -> list[Play]:
+def singling(sets: Sets, columns: Sequence[int], tries: int, seed: int) -> list[Play]:
     """Attacks that describe one person of the training set, by so many columns."""
-    size = min(len(sets.members), len(sets.others))
+    size, rng = min(len(sets.members), len(sets.others)), np.random.default_rng(seed)
     one, other = (side.take(rng.permutation(len(side))[:size]) for side in (sets.members, sets.others))
-    game, plays = SinglingGame(SinglingView(sets.synthetic, tries), one, other), []
+    game, plays = SinglingGame(SinglingView(sets.synthetic, tries, seed), one, other), []
     for count in columns:
         whole(1, columns=count)
         attack = partial(single_out, columns=count)

@@ -16,6 +16,7 @@ def controlled(
     others: Bool[Tensor, " others"],
     *,
     paired: bool = False,
+    alike: float = 1.0,
     name: str = "risk",
     confidence: float = 0.95,
 ) -> Risk:
@@ -30,6 +31,7 @@ def controlled(
 
     Args:
         paired: guess i on members and on others is one guess, held against both.
+        alike: so many guesses count as one in the interval, since they come out right or wrong together.
     """
     sides = [np.asarray(side.double().numpy()) for side in (members, others)]
     if not all(map(len, sides)) or (paired and len(sides[0]) != len(sides[1])):
@@ -41,7 +43,10 @@ def controlled(
     correlation = 0.0
     if paired and all(side.std() > 0 for side in sides):
         correlation = float(np.corrcoef(sides)[0, 1])
-    first, second = (wilson(share * len(side), len(side), confidence) for share, side in zip(wrong, sides, strict=True))
+    first, second = (
+        wilson(share * len(side) / alike, len(side) / alike, confidence)
+        for share, side in zip(wrong, sides, strict=True)
+    )
     low, high = ratio(first, second, (wrong[0], wrong[1]), correlation=correlation)
     value, least, most = (max(-1.0, 1 - of) for of in (wrong[0] / wrong[1], high, low))
     return Risk(name, value, least, most, 0.0, len(sides[0]))

@@ -39,7 +39,7 @@ def mixed_clopper_pearson(hits: np.ndarray, weight: np.ndarray, trials: int, con
     return low, high
 
 
-def wilson(hits: float, trials: int, confidence: float = 0.95) -> Interval:
+def wilson(hits: float, trials: float, confidence: float = 0.95) -> Interval:
     """Score interval of a share; covers it about this often.
 
     Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference, 1927.

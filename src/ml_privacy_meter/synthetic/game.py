@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
-from ml_privacy_meter.synthetic.predicates import Predicate, at_random, matches
+from ml_privacy_meter.synthetic.predicates import Predicate, at_random, only_one
 from ml_privacy_meter.synthetic.table import Table
 from ml_privacy_meter.synthetic.view import Attack, GuessView, LinkView, SinglingView, View
 from ml_privacy_meter.types import Scores
@@ -44,12 +44,14 @@ class Tries:
         others: the same on records that did not train the generator: the control.
         luck: the same on the training records, of guesses by luck.
         paired: try i on the one and on the other is the same guess.
+        alike: how many tries count as one, since they hit the same record.
     """
 
     members: Bool[Tensor, " members"]
     others: Bool[Tensor, " others"]
     luck: Bool[Tensor, " members"]
     paired: bool = False
+    alike: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,6 @@ class SinglingGame:
     view: SinglingView
     members: Table
     others: Table
-    seed: int = 0
 
     def __post_init__(self) -> None:
         if len(self.members) != len(self.others):
@@ -72,13 +73,12 @@ class SinglingGame:
 
     def play(self, attack: Callable[[SinglingView], tuple[Predicate, ...]]) -> Tries:
         """Asks for descriptions, and counts the records that each fits. Luck: descriptions of nobody in particular."""
-        told, rng = attack(self.view)[: self.view.count], np.random.default_rng(self.seed)
+        told, rng = attack(self.view)[: self.view.count], np.random.default_rng(self.view.seed)
         lucky = [at_random(self.view.synthetic, len(one), rng) for one in told]
         sides = ((told, self.members), (told, self.others), (lucky, self.members))
-        found, control, luck = (
-            torch.tensor([matches(one, table) == 1 for one in of], dtype=torch.bool) for of, table in sides
-        )
-        return Tries(found, control, luck, paired=True)
+        rows = [[only_one(one, table) for one in of] for of, table in sides]
+        found, control, luck = (torch.tensor([row is not None for row in of], dtype=torch.bool) for of in rows)
+        return Tries(found, control, luck, paired=True, alike=max(_alike(of) for of in rows[:2]))
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,12 @@ class GuessGame:
         one = np.full(len(self.truth), _commonest(column.values[:, 0], within))
         right, luck = (torch.from_numpy(_right(guess, self.truth, within)) for guess in (guesses, one))
         return Tries(right[self.member], right[~self.member], luck[self.member])
+
+
+def _alike(rows: list[int | None]) -> float:
+    """By how much the variance of a count of hits grows where several hit one record: all of these stand or fall."""
+    often = np.unique([row for row in rows if row is not None], return_counts=True)[1]
+    return float((often**2).sum() / often.sum()) if len(often) else 1.0
 
 
 def _in_common(

@@ -27,7 +27,7 @@ def link_by_nearest(
 ) -> tuple[Int[np.ndarray, "left neighbours"], Int[np.ndarray, "right neighbours"]]:
     """The synthetic records that are nearest to each row of the left table and to each of the right one.
 
-    Two rows are held for one person's where they have a synthetic record in common.
+    Two rows are held for one person's where they have a synthetic record in common. Of copies, the first is named.
 
     Sees: two tables of different columns of the same people, and the synthetic records.
 
@@ -38,9 +38,9 @@ def link_by_nearest(
         neighbours: how many of the nearest are looked at.
     """
     whole(1, neighbours=neighbours)
-    found = []
+    found, distinct = [], view.synthetic.first
     for table in (view.left, view.right):
-        same = view.synthetic.only(table.columns)
+        same = view.synthetic.take(distinct).only(table.columns)
         embed = embedding(same)
-        found.append(nearest(embed(same), embed(table), count=neighbours)[1])
+        found.append(distinct[nearest(embed(same), embed(table), count=neighbours)[1]])
     return found[0], found[1]

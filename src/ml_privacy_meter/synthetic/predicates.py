@@ -11,7 +11,7 @@ from ml_privacy_meter.synthetic.table import Table
 from ml_privacy_meter.synthetic.view import SinglingView
 
 RELATIONS = ("equals", "at most", "at least", "missing")
-TRIES = 5  # descriptions looked at for each that is asked for
+TRIES = 20  # descriptions looked at for each that is asked for
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Condition:
     def __post_init__(self) -> None:
         one_of(self.relation, RELATIONS, "relation")
 
-    def holds(self, table: Table) -> Bool[np.ndarray, " records"]:
-        """Where it holds."""
-        values = table.values[:, self.column]
+    def holds(self, values: Float64[np.ndarray, "records columns"]) -> Bool[np.ndarray, " records"]:
+        """Of which records it holds."""
+        values = values[:, self.column]
         if self.relation == "missing":
             return np.asarray(np.isnan(values))
         if self.relation == "equals":
@@ -38,18 +38,23 @@ class Condition:
 Predicate = tuple[Condition, ...]
 
 
-def matches(predicate: Predicate, table: Table) -> int:
-    """How many records of the table are so described."""
-    rows = predicate[0].holds(table)
-    for condition in predicate[1:]:
-        rows &= condition.holds(table)
-    return int(rows.sum())
+def only_one(predicate: Predicate, table: Table) -> int | None:
+    """The row of the one record of the table that is so described; None where there is none, or are several."""
+    found: list[int] = []
+    start, size = 0, 1_000
+    while start < len(table) and len(found) < 2:  # mostly there are several, and the first rows tell
+        part = table.values[start : start + size]
+        rows = np.logical_and.reduce([condition.holds(part) for condition in predicate]).nonzero()[0]
+        found += (start + rows[:2]).tolist()
+        start, size = start + size, 8 * size
+    return found[0] if len(found) == 1 else None
 
 
-def single_out(view: SinglingView, *, columns: int = 3, seed: int = 0) -> tuple[Predicate, ...]:
-    """Descriptions by this many columns that fit exactly one synthetic record: are they of one training record, too?
+def single_out(view: SinglingView, *, columns: int = 4) -> tuple[Predicate, ...]:
+    """Descriptions by this many columns that fit exactly one synthetic record, and perhaps one training record.
 
-    Of one column: a value that one synthetic record alone holds, or the smallest or largest number. Of more: a
+    Synthetic records that are equal count once. Of one column: the smallest and largest number, and values that one
+    synthetic record alone holds. Of more: a
     synthetic record's words in columns drawn at random, and on which side of the median its numbers lie, and how far.
 
     Sees: the synthetic records.
@@ -58,17 +63,18 @@ def single_out(view: SinglingView, *, columns: int = 3, seed: int = 0) -> tuple[
     univariate and multivariate.
     """
     whole(1, columns=columns)
-    rng = np.random.default_rng(seed)
+    rng, table = np.random.default_rng(view.seed), view.synthetic.take(view.synthetic.first)
     if columns == 1:
-        found = [(one,) for column in range(len(view.synthetic.columns)) for one in _alone(view.synthetic, column)]
-        return tuple(found[place] for place in rng.permutation(len(found))[: view.count])
-    middle = [_median(values) for values in view.synthetic.values.T]
+        found = [one for column in range(len(table.columns)) for one in _alone(table, column)]
+        drawn = sorted(rng.permutation(len(found)), key=lambda place: found[place].relation == "equals")
+        return tuple((found[place],) for place in drawn[: view.count])
+    middle = [_median(values) for values in table.values.T]
     columns = min(columns, len(middle))
     kept: dict[Predicate, None] = {}
     for _ in range(TRIES * view.count):
-        row, places = int(rng.integers(len(view.synthetic))), np.sort(rng.permutation(len(middle))[:columns])
-        predicate = tuple(_like(view.synthetic, row, int(place), middle[place]) for place in places)
-        if predicate not in kept and matches(predicate, view.synthetic) == 1:
+        row, places = int(rng.integers(len(table))), np.sort(rng.permutation(len(middle))[:columns])
+        predicate = tuple(_like(table, row, int(place), middle[place]) for place in places)
+        if predicate not in kept and only_one(predicate, table) is not None:
             kept[predicate] = None
         if len(kept) == view.count:
             break

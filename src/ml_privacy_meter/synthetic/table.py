@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Float32, Float64, Int
 
 WORDS = 100  # of a column that count one by one: the commonest
@@ -34,6 +35,11 @@ class Table:
         """These columns, in this order."""
         places = [self.columns.index(name) for name in columns]
         return Table(self.values[:, places], tuple(columns), tuple(self.words[place] for place in places))
+
+    @property
+    def first(self) -> Int[np.ndarray, " distinct"]:
+        """The rows that repeat no earlier one."""
+        return np.flatnonzero(~pd.DataFrame(self.values).duplicated())
 
 
 Embed = Callable[[Table], Float32[np.ndarray, "records features"]]

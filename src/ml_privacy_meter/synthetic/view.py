@@ -33,10 +33,12 @@ class SinglingView:
     Args:
         synthetic: what the generator gave.
         count: how many descriptions are asked for, at most.
+        seed: of whatever an attack draws.
     """
 
     synthetic: Table
     count: int
+    seed: int = 0
 
 
 @dataclass(frozen=True)
