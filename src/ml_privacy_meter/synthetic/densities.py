@@ -84,7 +84,7 @@ def density(view: View, *, estimate: Density = kde, dimensions: int = 10, seed: 
     return torch.from_numpy(estimate(synthetic)(asked))
 
 
-def _points(view: View, dimensions: int, seed: int) -> tuple[Points, Points, Points]:
+def _points(view: View, dimensions: int, seed: int) -> list[Float[np.ndarray, "_ dimensions"]]:
     """Records asked about, synthetic and reference ones by their principal components, each of unit variance."""
     from sklearn.decomposition import PCA
 
@@ -98,12 +98,10 @@ def _points(view: View, dimensions: int, seed: int) -> tuple[Points, Points, Poi
     embed = embedding(synthetic, reference)
     learned = [embed(table).astype(np.float64) for table in (synthetic, reference)]
     both = np.concatenate(learned)
-    axes = PCA(min(dimensions, *both.shape), svd_solver="full").fit(both)
+    with np.errstate(invalid="ignore"):  # all records are the same
+        axes = PCA(min(dimensions, *both.shape), svd_solver="full").fit(both)
     spread = np.sqrt(axes.explained_variance_)
     kept = spread > 1e-6 * max(float(spread[0]), 1e-6)
-    if not kept.any():  # all records are the same
+    if not kept.any():
         kept[0], spread[0] = True, 1.0
-    asked, one, other = (
-        axes.transform(points)[:, kept] / spread[kept] for points in (embed(view.asked).astype(np.float64), *learned)
-    )
-    return asked, one, other
+    return [axes.transform(points)[:, kept] / spread[kept] for points in (embed(view.asked), *learned)]
