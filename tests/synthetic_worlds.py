@@ -3,8 +3,17 @@
 import numpy as np
 import torch
 
-from ml_privacy_meter.synthetic import GuessGame, GuessView, LinkGame, LinkView, MemberGame, SinglingGame, SinglingView
-from ml_privacy_meter.synthetic import Table, View
+from ml_privacy_meter.synthetic import (
+    GuessGame,
+    GuessView,
+    LinkGame,
+    LinkView,
+    MemberGame,
+    SinglingGame,
+    SinglingView,
+    Table,
+    View,
+)
 
 NAMES = ("age", "income", "job", "town", "height")
 WORDS = (0, 0, 6, 9, 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,8 +148,8 @@ def _calibrated(of: tuple[str, str, str], found: Tries, confidence: float, joint
         success(side, baseline=luck, name=f"success on {name}", confidence=confidence)
         for side, name in ((found.members, "members"), (found.others, "non-members"))
     )
-    held = {"paired": found.paired, "alike": found.alike}
-    judged, sure = controlled(found.members, found.others, confidence=level, **held)  # type: ignore[arg-type] for level in (confidence, joint)
+    calibrate = partial(controlled, found.members, found.others, paired=found.paired, alike=found.alike)
+    judged, sure = calibrate(confidence=confidence), calibrate(confidence=joint)
     judged = replace(judged, surely=sure.low)
     if judged.value is not None and excess(found.members, found.luck, confidence=confidence).low > 0:
         return Tried(*of, risks, judged)

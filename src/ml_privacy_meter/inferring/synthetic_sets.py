@@ -51,7 +51,7 @@ def sets_of(synthetic: Any, members: Any, non_members: Any, reference: Any, *, s
     least = FEWEST if reference is not None else 2 * FEWEST
     for name, few in (("members", FEWEST), ("synthetic", FEWEST), ("non_members", least), ("reference", FEWEST)):
         if name in made and len(made[name]) < few:
-            also = " of which half serve as the reference" if name == "non_members" and reference is None else ""
+            also = ", of which half serve as the reference" if few > FEWEST else ""
             raise InputError(f"There must be at least {few} {name}{also}, found {len(made[name])}. Give more.")
     others = asked = made["non_members"]
     if reference is None:

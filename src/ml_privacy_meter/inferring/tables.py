@@ -12,7 +12,8 @@ from ml_privacy_meter.records import as_records
 from ml_privacy_meter.synthetic import Table
 from ml_privacy_meter.types import Records
 
-_READ: dict[str, Any] = {".csv": pd.read_csv, ".gz": pd.read_csv, ".tsv": pd.read_table, ".parquet": pd.read_parquet}
+_READ: dict[str, Any] = {".parquet": pd.read_parquet}
+_READ |= dict.fromkeys((".csv", ".csv.gz"), pd.read_csv) | dict.fromkeys((".tsv", ".tsv.gz"), pd.read_table)
 
 
 def tables(**given: Any) -> dict[str, Table]:
@@ -51,17 +52,17 @@ def rows_of(table: Table) -> np.ndarray:
 
 def _frame(data: Any, name: str) -> pd.DataFrame:
     if isinstance(data, str | Path):
-        data = _READ[Path(data).suffix](data) if Path(data).suffix in _READ else as_records(data, name=name)
+        data = _read(Path(data), name)
+    names, label = None, None
     if isinstance(data, Records):
-        inside = data.x[slice(0, len(data))]
+        names, inside = data.columns or None, data.x[slice(0, len(data))]
         data = (inside, data.y) if data.labelled else inside
-    label = None
     if isinstance(data, tuple | list) and len(data) == 2 and not np.isscalar(data[0]):
-        data, label = data[0], np.asarray(data[1])
+        data, label = data[0], pd.Series(np.asarray(data[1]), name="label")
     if isinstance(data, Tensor):
         data = data.detach().cpu().numpy()
     if isinstance(data, np.ndarray) and data.ndim > 1:
-        data = pd.DataFrame(data.reshape(len(data), -1))
+        data = pd.DataFrame(data.reshape(len(data), -1), columns=names)
     if not isinstance(data, pd.DataFrame):
         raise InputError(
             f"A table must be a DataFrame, an array with one row a record, or a path, found {type(data).__name__} as "
@@ -70,9 +71,21 @@ def _frame(data: Any, name: str) -> pd.DataFrame:
     if not len(data):
         raise InputError(f"The {name} must hold records, found none. Give at least 20.")
     data = data.set_axis([str(column) for column in data.columns], axis=1).reset_index(drop=True)
-    if label is not None:
-        data["label"] = label
+    data = data if label is None else pd.concat([data, label], axis=1)
+    if twice := data.columns[data.columns.duplicated()].tolist():
+        raise InputError(f"Columns must have names of their own, found `{twice[0]}` twice in the {name}. Rename one.")
     return data
+
+
+def _read(path: Path, name: str) -> Any:
+    """What lies there; unlike `as_records`, tables may have gaps, and need no label."""
+    kind = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    if kind not in _READ or not path.exists():
+        return as_records(path, name=name)
+    try:
+        return _READ[kind](path)
+    except (ValueError, OSError) as problem:
+        raise InputError(f"`{path}` cannot be read as a table: {problem!s:.200}. Save it again.") from problem
 
 
 def _column(parts: list[pd.Series], name: str) -> tuple[list[np.ndarray], int]:

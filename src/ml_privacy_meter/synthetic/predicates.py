@@ -11,7 +11,7 @@ from ml_privacy_meter.synthetic.table import Table
 from ml_privacy_meter.synthetic.view import SinglingView
 
 RELATIONS = ("equals", "at most", "at least", "missing")
-TRIES = 20  # descriptions looked at for each that is asked for
+TRIES = 10  # descriptions looked at for each that is asked for
 
 
 @dataclass(frozen=True)
