@@ -70,11 +70,11 @@ def _frame(data: Any, name: str) -> pd.DataFrame:
         )
     if not len(data):
         raise InputError(f"The {name} must hold records, found none. Give at least 20.")
-    data = data.set_axis([str(column) for column in data.columns], axis=1).reset_index(drop=True)
-    data = data if label is None else pd.concat([data, label], axis=1)
-    if twice := data.columns[data.columns.duplicated()].tolist():
+    frame = data.set_axis([str(column) for column in data.columns], axis=1).reset_index(drop=True)
+    frame = frame if label is None else pd.concat([frame, label], axis=1)
+    if twice := frame.columns[frame.columns.duplicated()].tolist():
         raise InputError(f"Columns must have names of their own, found `{twice[0]}` twice in the {name}. Rename one.")
-    return data
+    return frame
 
 
 def _read(path: Path, name: str) -> Any:
