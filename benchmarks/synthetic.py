@@ -58,11 +58,12 @@ def adult(data: Path) -> None:
     file = data / "adult.csv.gz"
     if not file.exists():
         raise SystemExit(f"{file} is missing: say with --data where adult.csv.gz lies.")
-    whole = pd.read_csv(file).drop(columns=["split", "fnlwgt"]).sample(frac=1, random_state=0, ignore_index=True)
-    members, others, reference, fresh = (whole[k * ADULT : (k + 1) * ADULT].reset_index(drop=True) for k in range(4))
+    every = pd.read_csv(file).drop(columns="split").sample(frac=1, random_state=0)
+    weighed = [every[k * ADULT : (k + 1) * ADULT].reset_index(drop=True) for k in range(4)]
+    members, others, reference, fresh = (part.drop(columns="fnlwgt") for part in weighed)
     rng = np.random.default_rng(0)
     redrawn = members.copy()
-    for column in whole:
+    for column in members:
         where = rng.random(ADULT) < 0.2
         redrawn.loc[where, column] = fresh.loc[where, column]
     worlds = {
@@ -71,9 +72,12 @@ def adult(data: Path) -> None:
         "a fifth of values redrawn": redrawn,
         "word for word copies": members.sample(frac=1, random_state=1),
     }
-    for name, synthetic in worlds.items():
+    kinds = {name: (synthetic, members, others, reference) for name, synthetic in worlds.items()}
+    shuffled = weighed[0].apply(lambda column: rng.permutation(column.to_numpy()))
+    kinds["members' columns shuffled one by one, with a weight that is nearly an id"] = (shuffled, *weighed[:3])
+    for name, (*sets, held) in kinds.items():
         start = time.perf_counter()
-        game = audit_synthetic(synthetic, members, others, reference=reference, secrets=SECRETS)
+        game = audit_synthetic(*sets, reference=held, secrets=SECRETS)
         print(f"\nAdult, {name} ({time.perf_counter() - start:.0f} s)\n{game}")
         print("\n".join(f"  {one.attack}: {one.note}" for one in game.tried if one.note), flush=True)
 

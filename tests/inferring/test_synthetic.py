@@ -11,7 +11,9 @@ import torch
 
 from ml_privacy_meter import InputError
 from ml_privacy_meter.inferring.synthetic import audit_synthetic
-from ml_privacy_meter.inferring.synthetic_sets import APART, LIKE
+from ml_privacy_meter.inferring.synthetic_plays import linking
+from ml_privacy_meter.inferring.synthetic_sets import APART, LIKE, sets_of
+from ml_privacy_meter.inferring.tables import rows_of, tables
 from ml_privacy_meter.risk.checks import SHIFT
 
 QUICK = {"attacks": ["distance_to_closest"], "risks": ["inference"], "secrets": ["job"], "tries": 300}
@@ -184,6 +186,44 @@ def test_a_strangers_attack_that_fails_costs_the_others_nothing():
 def test_settings_that_cannot_be_are_refused(settings, says):
     with pytest.raises(InputError, match=says):
         audit_synthetic(FRESH, MEMBERS, OTHERS, **{**QUICK, **settings})
+
+
+def test_the_order_of_the_records_says_nothing_and_no_reference_record_is_asked_about():
+    seen = []
+
+    def by_place(view):
+        """The place of a record."""
+        seen.append(view)
+        return torch.arange(len(view.asked))
+
+    game = audit_synthetic(FRESH, MEMBERS, OTHERS, attacks=[by_place], risks=[])
+    assert game.shows is False
+    assert abs(game.risks["by_place"]["AUC"].value - 0.5) < 0.08
+    asked, held = (set(rows_of(table).tolist()) for table in (seen[0].asked, seen[0].reference))
+    assert len(asked) == 600
+    assert len(held) == 200
+    assert not asked & held
+
+
+def test_the_rows_of_two_tables_come_in_orders_of_their_own():
+    sets = sets_of(FRESH, MEMBERS, OTHERS, REAL, seed=0)
+    (play,), left = linking(sets, ["age", "job"], 1, 500, np.random.default_rng(0))
+    game = play.play.func.__self__
+    whole = {tuple(row[:2]): tuple(row[2:]) for row in tables(m=MEMBERS, o=OTHERS)["m"].only([*left, "income"]).values}
+    placed = [whole.get(tuple(row)) for row in game.view.left.values]
+    rows = [k for k, row in enumerate(placed) if row]
+    incomes = game.view.right.only(["income"]).values[:, 0]
+    assert all(incomes[game.partner[k]] == placed[k][0] for k in rows)
+    assert np.mean([incomes[k] == placed[k][0] for k in rows]) < 0.05
+
+
+def test_tries_that_hit_one_record_widen_the_interval_of_the_game():
+    game = audit_synthetic(
+        MEMBERS[:40], MEMBERS[:40], OTHERS, attacks=[], risks=["singling out"], tries=200, columns=[3]
+    )
+    risk = game.risks["single_out(columns=3)"]["risk"]
+    assert (risk.value, risk.trials) == (1, 200)
+    assert 0.8 < risk.low < 0.93  # of 200 tries that stand by themselves: 0.98
 
 
 def test_few_records_are_refused_by_name():
