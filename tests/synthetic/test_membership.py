@@ -88,13 +88,17 @@ def test_the_kernel_density_is_finite_far_from_all_points():
     assert np.isfinite(kde(np.zeros((5, 2)))(np.full((1, 2), 1e6))).all()
 
 
-def test_domias_is_the_log_ratio_of_two_densities():
+def test_domias_is_the_log_ratio_of_two_densities_on_axes_of_both():
     view = worlds.membership(copies=True).view
-    lone = partial(density, dimensions=3)
     swapped = replace(view, synthetic=view.reference, reference=view.synthetic)
     found = domias(view, dimensions=3)
     torch.testing.assert_close(found, -domias(swapped, dimensions=3), rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(found, lone(view) - lone(swapped), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("attack", [density, distance_to_closest])
+def test_what_needs_no_reference_does_not_look_at_it(attack):
+    view = worlds.membership(copies=True).view
+    assert torch.equal(attack(view), attack(replace(view, reference=view.asked)))
 
 
 def test_records_that_are_all_the_same_can_be_scored():

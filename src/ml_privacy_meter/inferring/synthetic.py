@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
+from tqdm import tqdm
 
 import ml_privacy_meter.synthetic as room
 from ml_privacy_meter._checks import InputError, in_range, one_of
@@ -82,17 +82,18 @@ def audit_synthetic(
     whole(1, most=most, tries=tries, neighbours=neighbours)
     for name in risks:
         one_of(name, RISKS, "risk")
-    sets, rng = sets_of(synthetic, members, non_members, reference, seed=seed), np.random.default_rng(seed)
-    telling = plays.members(sets, _chosen(MEMBERSHIP if attacks is None else attacks), most, rng)
+    sets = sets_of(synthetic, members, non_members, reference, seed=seed)
+    telling = plays.members(sets, _chosen(MEMBERSHIP if attacks is None else attacks), most, seed)
     rest = plays.singling(sets, columns, tries, seed) if "singling out" in risks else []
     left: tuple[str, ...] = ()
     if "linkability" in risks:
-        link_plays, left = plays.linking(sets, link, neighbours, tries, rng)
+        link_plays, left = plays.linking(sets, link, neighbours, tries, seed)
         rest += link_plays
     if "inference" in risks:
-        rest += plays.inference(sets, secrets, known, tolerance, tries, rng)
+        rest += plays.inference(sets, secrets, known, tolerance, tries, seed)
     joint = 1 - (1 - confidence) / max(1, 2 * len(telling) + len(rest))  # what tells members has two figures
-    tried = tuple(_tried(one, confidence, joint) for one in (*telling, *rest))
+    bar = tqdm([*telling, *rest], "Attacks on synthetic records", delay=2, leave=False, disable=None)
+    tried = tuple(_tried(one, confidence, joint) for one in bar)
     looked = checks(sets, confidence=confidence, seed=seed)
     notes = (*_notes(sets, left, bool(rest)), copies(sets))
     if "inference" in risks and secrets is None and len(sets.synthetic.columns) > plays.EVERY:
@@ -100,7 +101,17 @@ def audit_synthetic(
     how: dict[str, Any] = {name: len(getattr(sets, name)) for name in ("synthetic", "members", "others", "reference")}
     how |= {"most": most, "tries": tries, "tolerance": tolerance, "neighbours": neighbours, "link": list(left)}
     said = _verdict(tried, looked)
-    return Game("synthetic", QUESTION, KNOWS, WITHOUT, (), tried, said, checks=looked, notes=notes, how=how)
+    without = _blind(looked[0])
+    return Game("synthetic", QUESTION, KNOWS, WITHOUT, without, tried, said, checks=looked, notes=notes, how=how)
+
+
+def _blind(check: Check) -> tuple[Tried, ...]:
+    """Members and non-members, told apart without a synthetic record."""
+    says, sees = (
+        "How much like a member a classifier finds the record that learned from half of both sides.",
+        "Records of both sides whose membership is known, and no synthetic record.",
+    )
+    return (Tried("blind classifier", says, sees, (check.risk,)),) if check.risk else ()
 
 
 def _chosen(attacks: Sequence[Attack | str]) -> list[Attack]:

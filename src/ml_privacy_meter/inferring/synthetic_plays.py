@@ -47,9 +47,9 @@ class Play:
     play: Callable[[], Scores | Tries]
 
 
-def members(sets: Sets, attacks: Sequence[Any], most: int, rng: np.random.Generator) -> list[Play]:
+def members(sets: Sets, attacks: Sequence[Any], most: int, seed: int) -> list[Play]:
     """Attacks that tell members from others."""
-    asked, member = _mixed(sets.members, sets.asked, most, rng)
+    asked, member = _mixed(sets.members, sets.asked, most, np.random.default_rng(seed))
     game = MemberGame(View(asked, sets.synthetic, sets.reference), member)
     return [Play(*told(attack), partial(game.play, attack)) for attack in attacks]
 
@@ -67,10 +67,10 @@ def singling(sets: Sets, columns: Sequence[int], tries: int, seed: int) -> list[
 
 
 def linking(
-    sets: Sets, link: Sequence[str] | None, neighbours: int, tries: int, rng: np.random.Generator
+    sets: Sets, link: Sequence[str] | None, neighbours: int, tries: int, seed: int
 ) -> tuple[list[Play], tuple[str, ...]]:
     """The attack that links two tables, and the columns of the first of them."""
-    names = sets.synthetic.columns
+    names, rng = sets.synthetic.columns, np.random.default_rng(seed)
     if len(names) < 2:
         raise InputError(f"Two tables are linked by columns of each, found {len(names)}. Leave `linkability` out.")
     if link is None:
@@ -87,18 +87,13 @@ def linking(
 
 
 def inference(
-    sets: Sets,
-    secrets: Sequence[str] | None,
-    known: Sequence[str] | None,
-    tolerance: float,
-    tries: int,
-    rng: np.random.Generator,
+    sets: Sets, secrets: Sequence[str] | None, known: Sequence[str] | None, tolerance: float, tries: int, seed: int
 ) -> list[Play]:
     """Attacks that infer a column, one for each secret."""
     names = sets.synthetic.columns
     if secrets is None:
         secrets = names if len(names) <= EVERY else ()
-    asked, member = _mixed(sets.members, sets.others, tries, rng)
+    asked, member = _mixed(sets.members, sets.others, tries, np.random.default_rng(seed))
     have, plays = _columns(names if known is None else known, sets.synthetic, "known"), []
     for secret in _columns(secrets, sets.synthetic, "secrets"):
         given = [name for name in have if name != secret]

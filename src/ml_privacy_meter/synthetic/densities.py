@@ -1,6 +1,6 @@
 """How dense synthetic records lie where a record lies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ def domias(view: View, *, estimate: Density = kde, dimensions: int = 10, seed: i
         estimate: of a density, from points: `kde`, `gmm`, or one of your own.
         dimensions: principal components that are looked at; a kernel density is of little use beyond 10.
     """
-    asked, synthetic, reference = _points(view, dimensions, seed)
+    asked, synthetic, reference = _points(view, (view.synthetic, view.reference), dimensions, seed)
     return torch.from_numpy(estimate(synthetic)(asked) - estimate(reference)(asked))
 
 
@@ -74,34 +74,30 @@ def density(view: View, *, estimate: Density = kde, dimensions: int = 10, seed: 
     Sees: the whole records asked about, and the synthetic records.
 
     Source: Hilprecht et al., Monte Carlo and Reconstruction Membership Inference Attacks against Generative Models,
-    PETS 2019, with a kernel density for their count of near records. Departure: the axes are those of `domias`.
+    PETS 2019, with a kernel density for their count of near records. Departure: on principal components, as `domias`.
 
     Args:
         estimate: of a density, from points: `kde`, `gmm`, or one of your own.
         dimensions: principal components that are looked at; a kernel density is of little use beyond 10.
     """
-    asked, synthetic, _ = _points(view, dimensions, seed)
+    asked, synthetic = _points(view, (view.synthetic,), dimensions, seed)
     return torch.from_numpy(estimate(synthetic)(asked))
 
 
-def _points(view: View, dimensions: int, seed: int) -> list[Float[np.ndarray, "_ dimensions"]]:
-    """Records asked about, synthetic and reference ones by their principal components, each of unit variance."""
+def _points(view: View, learned: Sequence[Table], dimensions: int, seed: int) -> list[Float[np.ndarray, "_ axes"]]:
+    """Records asked about and those of each table by the principal components of the tables, each of unit variance."""
     from sklearn.decomposition import PCA
 
     whole(1, dimensions=dimensions)
     rng = np.random.default_rng(seed)
-
-    def some(table: Table) -> Table:
-        return table if len(table) <= MOST else table.take(rng.choice(len(table), MOST, replace=False))
-
-    synthetic, reference = some(view.synthetic), some(view.reference)
-    embed = embedding(synthetic, reference)
-    learned = [embed(table).astype(np.float64) for table in (synthetic, reference)]
-    both = np.concatenate(learned)
+    some = [one if len(one) <= MOST else one.take(rng.choice(len(one), MOST, replace=False)) for one in learned]
+    embed = embedding(*some)
+    asked, *points = (embed(table).astype(np.float64) for table in (view.asked, *some))
+    together = np.concatenate(points)
     with np.errstate(invalid="ignore"):  # all records are the same
-        axes = PCA(min(dimensions, *both.shape), svd_solver="full").fit(both)
+        axes = PCA(min(dimensions, *together.shape), svd_solver="full").fit(together)
     spread = np.sqrt(axes.explained_variance_)
     kept = spread > 1e-6 * max(float(spread[0]), 1e-6)
     if not kept.any():
         kept[0], spread[0] = True, 1.0
-    return [axes.transform(points)[:, kept] / spread[kept] for points in (embed(view.asked), *learned)]
+    return [axes.transform(of)[:, kept] / spread[kept] for of in (asked, *points)]
