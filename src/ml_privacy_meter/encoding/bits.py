@@ -22,12 +22,12 @@ def as_bytes(bits: Bits) -> UInt8[Tensor, " bytes"]:
 
 
 def enciphered(bits: Bits, seed: int) -> Bits:
-    """The bits, each turned or not by a coin that follows from the seed: random to who has it not. Done twice, undone."""
+    """The bits, each turned or not by a coin that follows from the seed: random without it. Done twice, undone."""
     rng = torch.Generator().manual_seed(seed)
     return bits ^ (torch.rand(len(bits), generator=rng) < 0.5)
 
 
-def bit_error_rate(sent: Bits, read: Bits) -> float:
+def bit_error_rate(sent: Bits, read: Bool[Tensor, " read"]) -> float:
     """Share of bits that were read wrongly, in [0, 1]; 0.5 where nothing came through."""
     if len(sent) != len(read) or not len(sent):
         raise InputError(f"As many bits must be read as were sent, found {len(read)} of {len(sent)}.")

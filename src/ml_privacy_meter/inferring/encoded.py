@@ -21,7 +21,7 @@ from ml_privacy_meter.inferring.noise import noise_like
 from ml_privacy_meter.inferring.room import Room, room_of
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.records import as_records
-from ml_privacy_meter.risk.apart import LEAST, apart
+from ml_privacy_meter.risk.apart import LEAST, apart, reach
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.layers import bare
 from ml_privacy_meter.training import References
@@ -29,6 +29,7 @@ from ml_privacy_meter.types import Model, Records
 
 READING = (encoding.low_bits, encoding.weight_spread, encoding.weight_patterns)
 ASKING = tuple(partial(encoding.sure_of_noise, kind=kind) for kind in NOISE)
+EVERY: tuple[Detector, ...] = (*READING, *ASKING)
 
 
 def find_encoded(
@@ -64,7 +65,8 @@ def find_encoded(
     reader = Reader(Store(), device=device)
     view = _view(case, reader, probes, seed)
     chosen = _detectors(detectors, view)
-    tried = tuple(_tried(detector, view, confidence, len(chosen)) for detector in chosen)
+    judged = [_judged(detector, view, confidence, len(chosen)) for detector in chosen]
+    tried = tuple(one for one, _ in judged)
     room = room_of(opened, sides, reader, confidence)
     return Game(
         name="encoded",
@@ -72,7 +74,7 @@ def find_encoded(
         knows="A malicious trainer chose how the model was trained, knew every record, and later reads the model or "
         "its answers. The detectors see the model, and clean models that were trained in the same way.",
         without=f"{len(view.clean)} clean models, which hide nothing, show what each detector says by chance.",
-        baselines=tuple(_clean(one) for one in tried if one.risks),
+        baselines=(_clean([risk for _, risk in judged if risk], len(view.clean), confidence),),
         tried=tried,
         verdict=_verdict(tried, room, len(view.clean)),
         curves=() if room is None else (room.curve,),
@@ -103,7 +105,7 @@ def _detectors(given: Sequence[Detector | str] | None, view: View) -> Sequence[D
         if not able:
             raise InputError("Neither weights are known, nor can noise be asked about: give the model as a module.")
         return able
-    known: dict[str, list[Detector]] = {describe(one): [one] for one in (*READING, *ASKING)}
+    known: dict[str, list[Detector]] = {describe(one): [one] for one in EVERY}
     known["sure_of_noise"] = list(ASKING)
     found: list[Detector] = []
     for one in given:
@@ -158,8 +160,8 @@ def _answers(model: Any, reader: Reader, inputs: Mapping[str, Tensor] | None) ->
     return dict(zip(inputs, reader.signal(logits, model, asked).chunk(len(inputs)), strict=True))
 
 
-def _tried(detector: Detector, view: View, confidence: float, count: int) -> Tried:
-    """What a detector says of the model beside clean ones."""
+def _judged(detector: Detector, view: View, confidence: float, count: int) -> tuple[Tried, Risk | None]:
+    """What a detector says of the model beside clean ones, and what it says of these."""
     documented = detector.func if isinstance(detector, partial) else detector
     parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
     told = {
@@ -173,16 +175,16 @@ def _tried(detector: Detector, view: View, confidence: float, count: int) -> Tri
         found = apart(scores, name=name, confidence=confidence)
         surely = apart(scores, name=name, confidence=1 - (1 - confidence) / count).low
     except InputError as problem:
-        return replace(plain, failed=str(problem))
-    value, mean = float(scores[0]), float(scores[1:].mean())
+        return replace(plain, failed=str(problem)), None
+    value, mean, half = float(scores[0]), float(scores[1:].mean()), reach(scores[1:], confidence)
     risk = Risk("the detector's number", value, value, value, mean, len(scores) - 1)
-    return replace(plain, risks=(risk,), excess=replace(found, surely=surely))
+    others = Risk(plain.attack, mean, mean - half, mean + half, mean, len(scores) - 1)
+    return replace(plain, risks=(risk,), excess=replace(found, surely=surely)), others
 
 
-def _clean(one: Tried) -> Tried:
-    risk = one.risks[0]
-    mean = replace(risk, value=risk.baseline, low=risk.baseline, high=risk.baseline)
-    return Tried(f"clean models, {one.attack}", "The mean over clean models.", one.sees, (mean,))
+def _clean(risks: Sequence[Risk], count: int, confidence: float) -> Tried:
+    says = f"What detectors say of {count} clean models: the mean, and where {confidence:.0%} of such models lie."
+    return Tried("clean models", says, "what the detector sees", tuple(risks))
 
 
 def _verdict(tried: Sequence[Tried], room: Room | None, clean: int) -> str:
@@ -191,8 +193,8 @@ def _verdict(tried: Sequence[Tried], room: Room | None, clean: int) -> str:
         "Whatever the detectors say, data that are encrypted or few can lie in a model unseen."
         if room is None or not room.spare
         else f"Whatever the detectors say, the lowest {room.spare} bits of {room.weights:,} weights can hold "
-        f"{room.bits / 1000:,.0f} kbit that its accuracy does not need, and that nobody could tell from chance if they "
-        "are encrypted. Round the weights before the model is passed on."
+        f"{room.bits / 1000:,.0f} kbit that its accuracy does not need, and that need not show if they are encrypted. "
+        f"Pass on a rounded copy: `encoding.rounded(model, {room.kept})`."
     )
     if named:
         return (
@@ -220,7 +222,7 @@ def _checks_of(clean: References, records: int, members: int, room: Room | None)
         says = (
             f"Of {room.weights:,} weights the lowest {room.spare} bits, {room.bits / 1000:,.0f} kbit, are not needed: "
             f"accuracy on non-members is {before:.1%} with them, and {after:.1%} with {room.kept} bits of each "
-            "mantissa left. `encoding.rounded` gives a copy without them."
+            "mantissa left."
             if room.spare
             else "No low bits of the weights are to spare."
         )

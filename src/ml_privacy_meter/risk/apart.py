@@ -26,6 +26,11 @@ def apart(scores: Float[Tensor, " models"], *, name: str = "distance", confidenc
     deviation = float(others.std())
     if deviation <= 1e-12 * max(1.0, float(others.abs().max())):
         return Risk(name, None, 0.0, math.inf, 0.0, len(others), note="the other models have all the same number")
-    value = abs(float(one - others.mean())) / deviation
-    half = float(t.ppf((1 + confidence) / 2, len(others) - 1)) * math.sqrt(1 + 1 / len(others))
+    value, half = abs(float(one - others.mean())) / deviation, reach(others, confidence) / deviation
     return Risk(name, value, value - half, value + half, 0.0, len(others))
+
+
+def reach(others: Float[Tensor, " models"], confidence: float = 0.95) -> float:
+    """How far from the mean of these numbers one more of the kind lies at most, in so many cases (see `apart`)."""
+    count = len(others)
+    return float(t.ppf((1 + confidence) / 2, count - 1)) * float(others.double().std()) * math.sqrt(1 + 1 / count)
