@@ -23,18 +23,18 @@ FINDS = [
 
 @pytest.mark.parametrize(("how", "detector"), FINDS)
 def test_a_model_that_hides_stands_apart(how, detector):
-    assert apart(detector(hiding.view(hiding.malicious(how))), confidence=0.99).low > 0
+    assert apart([detector(hiding.view(hiding.malicious(how)))])[0].low > 0
 
 
 @pytest.mark.parametrize("detector", EVERY)
 def test_clean_models_do_not(detector):
-    """Each of 24 beside the next 12: at 95% about one."""
+    """Each of 24 beside the next 12: of these, 1 in 13."""
     above = 0
     for seed in range(24):
         others = [hiding.seen(hiding.clean((seed + step) % 25)) for step in range(1, hiding.CLEAN + 1)]
         view = encoding.View(hiding.seen(hiding.clean(seed)), tuple(others))
-        above += apart(detector(view)).low > 0
-    assert above <= 4
+        above += apart([detector(view)])[0].low > 0
+    assert above <= 6
 
 
 @pytest.mark.parametrize("detector", EVERY)
@@ -51,7 +51,7 @@ def test_an_encrypted_secret_is_as_even_as_any():
     bits = hiding.secret(16 * hiding.WEIGHTS)
     model = encoding.hide_in_low_bits(hiding.clean(0), bits, low=16)
     assert "encrypted" in encoding.low_bits.__doc__
-    assert apart(encoding.low_bits(hiding.view(model)), confidence=0.99).low < 0
+    assert apart([encoding.low_bits(hiding.view(model))])[0].low < 0
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16, torch.float16])

@@ -1,6 +1,7 @@
 """Was training data hidden in the weights? Detectors of a malicious trainer, each beside clean models."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,7 +22,7 @@ from ml_privacy_meter.inferring.noise import noise_like
 from ml_privacy_meter.inferring.room import Room, room_of
 from ml_privacy_meter.membership import describe
 from ml_privacy_meter.records import as_records
-from ml_privacy_meter.risk.apart import LEAST, apart, reach
+from ml_privacy_meter.risk.apart import LEAST, apart, rate
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.signals.layers import bare
 from ml_privacy_meter.training import References
@@ -30,6 +31,11 @@ from ml_privacy_meter.types import Model, Records
 READING = (encoding.low_bits, encoding.weight_spread, encoding.weight_patterns)
 ASKING = tuple(partial(encoding.sure_of_noise, kind=kind) for kind in NOISE)
 EVERY: tuple[Detector, ...] = (*READING, *ASKING)
+NOTES = (
+    "A model that was trained for longer, or on other data, stands apart as well: that is no proof of a secret.",
+    "A trainer who knows the detectors can keep out of their sight: by encrypted data in low bits, few made-up inputs, "
+    "signs of few weights. A file may hold more than weights, and integers are not looked at.",
+)
 
 
 def find_encoded(
@@ -65,8 +71,7 @@ def find_encoded(
     reader = Reader(Store(), device=device)
     view = _view(case, reader, probes, seed)
     chosen = _detectors(detectors, view)
-    judged = [_judged(detector, view, confidence, len(chosen)) for detector in chosen]
-    tried = tuple(one for one, _ in judged)
+    tried, baseline = _judged(chosen, view, confidence)
     room = room_of(opened, sides, reader, confidence)
     return Game(
         name="encoded",
@@ -74,12 +79,12 @@ def find_encoded(
         knows="A malicious trainer chose how the model was trained, knew every record, and later reads the model or "
         "its answers. The detectors see the model, and clean models that were trained in the same way.",
         without=f"{len(view.clean)} clean models, which hide nothing, show what each detector says by chance.",
-        baselines=(_clean([risk for _, risk in judged if risk], len(view.clean), confidence),),
-        tried=tried,
+        baselines=(baseline,),
+        tried=tuple(tried),
         verdict=_verdict(tried, room, len(view.clean)),
         curves=() if room is None else (room.curve,),
-        checks=_checks_of(clean, len(case.everyone), int(case.member.sum()), room),
-        notes=_notes(confidence, len(chosen)),
+        checks=_checks_of(clean, int(case.member.sum()), room, confidence),
+        notes=NOTES,
         how={"clean models": len(view.clean), "probes": probes} | ({} if room is None else {"spare bits": room.bits}),
     )
 
@@ -160,31 +165,35 @@ def _answers(model: Any, reader: Reader, inputs: Mapping[str, Tensor] | None) ->
     return dict(zip(inputs, reader.signal(logits, model, asked).chunk(len(inputs)), strict=True))
 
 
-def _judged(detector: Detector, view: View, confidence: float, count: int) -> tuple[Tried, Risk | None]:
-    """What a detector says of the model beside clean ones, and what it says of these."""
+def _judged(detectors: Sequence[Detector], view: View, confidence: float) -> tuple[list[Tried], Tried]:
+    """What each detector says of the model beside clean ones, and what they say of these."""
+    tried, scores = [_told(detector) for detector in detectors], {}
+    for place, detector in enumerate(detectors):
+        try:
+            scores[place] = detector(view).double()
+        except InputError as problem:
+            tried[place] = replace(tried[place], failed=str(problem))
+    name, clean = "distance from clean models, in their standard deviations", []
+    far = apart(list(scores.values()), name=name, confidence=confidence) if scores else ()
+    for (place, found), excess in zip(scores.items(), far, strict=True):
+        value, mean = float(found[0]), float(found[1:].mean())
+        own = Risk("the detector's number", value, value, value, mean, len(found) - 1)
+        tried[place] = replace(tried[place], risks=(own,), excess=excess)
+        least, most = map(float, found[1:].aminmax())
+        clean.append(Risk(tried[place].attack, mean, least, most, mean, len(found) - 1))
+    says = f"What detectors say of {len(view.clean)} clean models: the mean, the least and the most."
+    return tried, Tried("clean models", says, "what the detector sees", tuple(clean))
+
+
+def _told(detector: Detector) -> Tried:
+    """Its name, and what it says, sees and misses by its docstring."""
     documented = detector.func if isinstance(detector, partial) else detector
     parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
-    told = {
-        of: next((part.removeprefix(f"{of}: ") for part in parts if part.startswith(f"{of}: ")), "Not said.")
-        for of in ("Sees", "Misses")
-    }
-    plain = Tried(describe(detector), parts[0], told["Sees"], note=f"It misses: {told['Misses']}")
-    name = "distance from clean models, in their standard deviations"
-    try:
-        scores = detector(view).double()
-        found = apart(scores, name=name, confidence=confidence)
-        surely = apart(scores, name=name, confidence=1 - (1 - confidence) / count).low
-    except InputError as problem:
-        return replace(plain, failed=str(problem)), None
-    value, mean, half = float(scores[0]), float(scores[1:].mean()), reach(scores[1:], confidence)
-    risk = Risk("the detector's number", value, value, value, mean, len(scores) - 1)
-    others = Risk(plain.attack, mean, mean - half, mean + half, mean, len(scores) - 1)
-    return replace(plain, risks=(risk,), excess=replace(found, surely=surely)), others
-
-
-def _clean(risks: Sequence[Risk], count: int, confidence: float) -> Tried:
-    says = f"What detectors say of {count} clean models: the mean, and where {confidence:.0%} of such models lie."
-    return Tried("clean models", says, "what the detector sees", tuple(risks))
+    sees, misses = (
+        next((part.removeprefix(of) for part in parts if part.startswith(of)), "Not said.")
+        for of in ("Sees: ", "Misses: ")
+    )
+    return Tried(describe(detector), parts[0], sees, note=f"It misses: {misses}")
 
 
 def _verdict(tried: Sequence[Tried], room: Room | None, clean: int) -> str:
@@ -207,11 +216,14 @@ def _verdict(tried: Sequence[Tried], room: Room | None, clean: int) -> str:
     return f"{none}, which does not show that nothing is hidden. {could}"
 
 
-def _checks_of(clean: References, records: int, members: int, room: Room | None) -> tuple[Check, ...]:
+def _checks_of(clean: References, members: int, room: Room | None, confidence: float) -> tuple[Check, ...]:
     sizes = (clean.members.sum(0) if clean.public_inside is None else clean.public_inside.sum(0)).double()
     if clean.public_inside is None:
         sizes = sizes + clean.non_members.sum(0)
-    checks = []
+    often, enough = rate(len(clean), confidence), math.ceil(1 / (1 - confidence) - 1e-9) - 1
+    says = f"A clean model stands apart from {len(clean)} others in {often:.1%} of cases at most."
+    more = "" if len(clean) >= enough else f" It takes {enough} clean models for {1 - confidence:.1%}."
+    checks = [Check("Are there enough clean models?", not more, says + more)]
     if sizes.any():
         says = f"Clean models were trained on {float(sizes.mean()):,.0f} records, the model on {members:,}."
         alike = bool((sizes / members - 1).abs().max() <= 0.1)
@@ -228,13 +240,3 @@ def _checks_of(clean: References, records: int, members: int, room: Room | None)
         )
         checks.append(Check("Are weights no wider than the model needs?", not room.spare, says))
     return tuple(checks)
-
-
-def _notes(confidence: float, count: int) -> tuple[str, ...]:
-    return (
-        f"All {count} detectors together set about {1 - confidence:.0%} of clean models apart, or fewer, if these were "
-        "trained as the model was. A longer training or other data set a model apart as well: that is no proof of a "
-        "secret.",
-        "A trainer who knows the detectors can keep out of their sight: by encrypted data in low bits, few made-up "
-        "inputs, signs of few weights. A file may hold more than weights, and integers are not looked at.",
-    )
