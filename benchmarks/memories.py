@@ -12,9 +12,9 @@ import torch
 from sklearn.datasets import load_digits
 
 import ml_privacy_meter as pm
+from ml_privacy_meter.case import prepare
 from ml_privacy_meter.inferring.memories import memorized
 from ml_privacy_meter.membership import MembershipGame, View, lira
-from ml_privacy_meter.case import prepare
 from ml_privacy_meter.risk import memorization
 from ml_privacy_meter.risk.influence import influence, shuffled
 from ml_privacy_meter.risk.shares import alike
@@ -49,12 +49,16 @@ def main(count: int, store: Path | None) -> None:
         case = prepare(model, members, non_members, references=references)
         view = View(case.target, case.everyone, Reader(Store()), case.beside.models, case.beside.inside)
         found.append(view)
-    wrong = torch.from_numpy(flipped[[int(i.split(":")[1]) + len(members[1]) * i.startswith("non") for i in case.everyone.id]])
+    wrong = torch.from_numpy(
+        flipped[[int(i.split(":")[1]) + len(members[1]) * i.startswith("non") for i in case.everyone.id]]
+    )
     of = [memorization((s := view.signals(correct)).reference, s.inside)[0] for view in found]
     told(of, wrong)
     pairs(found[0])
     scores = MembershipGame(found[0], case.member).play(lira)
-    print(f"LiRA of the same models: AUC {pm.risk.auc(scores).value:.3f}, of wrong labels {pm.risk.auc(scores.where(wrong)).value:.3f}")
+    print(
+        f"LiRA of the same models: AUC {pm.risk.auc(scores).value:.3f}, of wrong labels {pm.risk.auc(scores.where(wrong)).value:.3f}"
+    )
 
 
 def network() -> torch.nn.Module:

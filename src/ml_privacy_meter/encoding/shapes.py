@@ -1,5 +1,7 @@
 """Are the weights spread as those of clean models are?"""
 
+from typing import Literal
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -21,7 +23,7 @@ def weight_spread(view: View) -> Float[Tensor, " models"]:
     found = []
     for place, one in enumerate(models):
         others = np.concatenate(models[:place] + models[place + 1 :])
-        found.append(_distance(one, np.sort(others)))
+        found.append(_distance(one, np.sort(others, kind="stable")))  # fast where parts are sorted already
     return torch.tensor(found, dtype=torch.float64).clamp(min=1e-6).log()
 
 
@@ -32,7 +34,7 @@ def _some(weights: list[Tensor]) -> np.ndarray:
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference of the two distribution functions; both are sorted."""
-    places = np.concatenate([one, other])
-    first, second = (np.searchsorted(of, places, side="right") / len(of) for of in (one, other))
-    return float(np.abs(first - second).max())
+    """The largest difference of the two distribution functions: at, or just before, a number of the first; sorted."""
+    sides: tuple[Literal["left", "right"], ...] = ("left", "right")
+    parts = [[np.searchsorted(of, one, side=side) / len(of) for of in (one, other)] for side in sides]
+    return max(float(np.abs(first - second).max()) for first, second in parts)
