@@ -71,7 +71,8 @@ def test_a_column_that_is_named_is_guessed(folder, monkeypatch):
 
 
 def test_a_run_file_plays_any_set_of_games_without_membership(folder):
-    more = '[synthetic]\npath = "synthetic.csv"\ntries = 200\nrisks = ["inference"]\n[extraction]\nbudgets = [40]'
+    more = '[synthetic]\npath = "synthetic.csv"\ntries = 200\nrisks = ["inference"]\n'
+    more += '[extraction]\nbudgets = [40]\nattacks = ["random_records"]'
     status, output, found = run(folder, "others", ["extraction", "synthetic"], more)
     assert status == 0, output
     assert found["findings"] == []

@@ -122,13 +122,13 @@ def _game(game: Document) -> list[Block]:
     groups = (blocks.table(head, table, caption=caption) for caption, head, table in others.groups(game))
     return [
         blocks.heading(others.title(game), above="Game"),
-        blocks.said(game["question"]),
+        blocks.said(others.prose(game["question"])),
         *([{"kind": "warnings", "title": "Read this first", "items": failed}] if failed else []),
         {"kind": "terms", "terms": others.terms(game), "sticky": False},
         blocks.table(others.HEAD, rows, caption=others.BOLD, widths=(1.2, 1.4)),
         *([{"kind": "pictures", "pictures": drawn}] if drawn else []),
         *groups,
-        *(blocks.said(note) for note in game["notes"]),
+        *map(blocks.said, others.notes(game)),
         blocks.table(["Adversary", "Sees", "Does"], others.adversaries(game), widths=(1, 1.3, 1.7)),
         blocks.table(["What", "Value"], others.how(game), widths=(1, 2.4)),
     ]

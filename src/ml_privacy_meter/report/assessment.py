@@ -126,7 +126,9 @@ def _risks(document: Document) -> list[Document]:
         sections.append(_section("People at risk", "", [_text(missing), blank(document, "groups")]))
     games = document.get("games", ())
     if games:
-        found = _items([f"{others.title(game)}. {game['without']} {game['verdict']}" for game in games])
+        found = _items(
+            [f"{others.title(game)}. {others.prose(game['without'] + ' ' + game['verdict'])}" for game in games]
+        )
         sections.append(_section("Other secrets than membership", "", [found]))
     untested = _items(evidence.untested(document))
     said = _text("Nothing is known from this audit of the following. That no figure speaks of it is no comfort.")

@@ -147,7 +147,7 @@ def _games(document: Document) -> str:
         table = _table(others.HEAD, others.table(game), room=ROOM["games"] // len(games))
         parts += [
             f"## {escape(others.title(game))}",
-            escape(game["question"]),
+            escape(others.prose(game["question"])),
             *failed,
             *said,
             _folded("Figures", table),

@@ -1,5 +1,6 @@
 """The games beside membership: words, tables and charts of their sections."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ TITLES = {
     "encoding": "Data hidden in the weights",
     "synthetic": "Synthetic records",
 }
+FIRST = 2  # figures of each adversary that stand side by side
 HEAD = ["Adversary", "Figure", "Value and interval", "Without the model", "Trials"]
 BOLD = (
     "Brackets hold intervals. Bold: what is reached with the model, less what is reached without, lies surely above 0, "
@@ -42,13 +44,29 @@ def summary(document: Document) -> str:
     return " ".join(["Other secrets:", *parts]) if parts else ""
 
 
+def prose(text: str) -> str:
+    """The text with names in quotation marks, as reports write them, where it has them between backticks."""
+    return re.sub(r"`([^`]+)`", r"“\1”", text)
+
+
 def terms(game: Document) -> list[tuple[str, str]]:
     """How a section opens: what the adversary knows, how far one comes without the model, and the excess."""
-    return [
-        ("The adversary knows", game["knows"]),
-        ("Without the model", game["without"]),
-        ("What the model adds", game["verdict"]),
-    ]
+    said = {"The adversary knows": "knows", "Without the model": "without", "What the model adds": "verdict"}
+    return [(name, prose(game[key])) for name, key in said.items()]
+
+
+def notes(game: Document) -> list[str]:
+    """What a reader must know of the figures."""
+    return [prose(note) for note in game["notes"]]
+
+
+def compared(game: Document) -> tuple[list[str], list[tuple[Document, list[Document | None]]]]:
+    """The adversaries side by side: a head, and of each the figures that come first, and the excess, if it has them."""
+    first = list(dict.fromkeys(risk["name"] for one in game["tried"] for risk in one["risks"]))[:FIRST]
+    excess = dict.fromkeys(one["excess"]["name"] for one in game["tried"] if one["excess"])
+    sides = [[words.named(one["risks"], name) for name in first] + [one["excess"]] for one, _ in rows(game)]
+    head = ["Adversary", *first, "; ".join(excess) or "Excess"]
+    return head, [(one, side) for (one, _), side in zip(rows(game), sides, strict=True)]
 
 
 def rows(game: Document) -> Iterator[tuple[Document, list[tuple[Document, bool]]]]:
@@ -110,7 +128,7 @@ def failing(game: Document) -> list[Document]:
 def adversaries(game: Document) -> list[list[str]]:
     """Each adversary, what it sees and what it does."""
     return [
-        [one["attack"], one["sees"], one["says"] + (f" {one['note']}" if one["note"] else "")] for one, _ in rows(game)
+        [one["attack"], prose(one["sees"]), prose(f"{one['says']} {one['note']}".strip())] for one, _ in rows(game)
     ]
 
 

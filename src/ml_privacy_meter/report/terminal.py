@@ -53,7 +53,7 @@ def _users(document: Document) -> str:
 
 def _games(document: Document) -> str:
     """What each game beside membership found, a paragraph each."""
-    return "".join(f"\n\n{others.title(game)}: {game['verdict']}" for game in document.get("games", ()))
+    return "".join(f"\n\n{others.title(game)}: {others.prose(game['verdict'])}" for game in document.get("games", ()))
 
 
 def _long(made: Table, document: Document, names: list[str]) -> Table:
