@@ -108,8 +108,8 @@ def test_a_rate_below_that_of_imputation_is_said_to_be_no_leak_even_where_it_is_
     assert csmia.shows is False
     said = verdict([csmia], imputed)
     assert "No leak of training records shown" in said
-    assert "`csmia` for 72.6%. These rates are no leak." in said
-    assert "(79.0% of members)" in said
+    assert "`csmia` (72.6%). These rates are no leak." in said
+    assert "without the model (79.0%)" in said
 
 
 def test_the_verdict_rests_on_the_first_figure_by_which_any_attack_shows_a_leak():
@@ -246,7 +246,7 @@ def test_a_column_that_gives_the_secret_away_is_named_and_dropped_it_is_filled_f
     seen = []
     (game,) = infer_attributes(Suspicious(), members, others, columns=[0], attacks=[_seen(seen)])
     (away,) = [check for check in game.checks if not check.passed]
-    assert f"`{len(NAMES)}` alone in 100.0%" in away.says
+    assert f"`{len(NAMES)}` alone settles the secret of 100.0%" in away.says
     (game,) = infer_attributes(Suspicious(), members, others, columns=[0], drop=[len(NAMES)], attacks=[_seen(seen)])
     assert all(check.passed for check in game.checks)
     assert f"`{len(NAMES)}`" in game.knows
@@ -256,6 +256,19 @@ def test_a_column_that_gives_the_secret_away_is_named_and_dropped_it_is_filled_f
     for known in (dropped.records, dropped.auxiliary):
         assert known.answers().confidence.diff(dim=1).abs().max() < 1e-9
     assert plain.records.answers().confidence.diff(dim=1).abs().min() > 0
+
+
+def test_a_column_that_gives_away_a_part_of_the_secrets_is_named():
+    def partly(x):
+        return torch.cat([x, torch.where(x[:, 1:2] > 0, x[:, :1], 0.5)], 1)  # of those with a one in the second column
+
+    members, others = ((partly(x), y) for x, y in _sides(0, 200))
+    model = nn.Linear(members[0].shape[1], 2)
+    (game,) = yeom_alone(model, members, others, columns=[0])
+    (away,) = [check for check in game.checks if not check.passed]
+    assert f"`{len(NAMES)}` alone settles the secret of" in away.says
+    (kept,) = yeom_alone(model, members, others, columns=[0], drop=[len(NAMES)])
+    assert all(check.passed for check in kept.checks)
 
 
 def test_one_rare_value_is_judged_by_the_auc():

@@ -6,10 +6,12 @@ import pandas as pd
 from ml_privacy_meter.attribute import View
 from ml_privacy_meter.findings import Check
 from ml_privacy_meter.games import Tried
-from ml_privacy_meter.inferring.hidden_columns import Asked
+from ml_privacy_meter.inferring.hidden_columns import FEWEST, LABEL, Asked
 from ml_privacy_meter.risk.intervals import difference, wilson
 
 PROXY = 0.1  # of the errors of the commonest value: an imputation that makes fewer is told the secret
+SETTLED, COMMON = 0.25, 0.9  # of the records: settled by one column, where no value is so common that all are
+PURE = 0.98  # of the records with one value of a column that share one secret
 MOST_EQUAL = 0.5  # of the records asked about; small tables repeat themselves
 _SURE = 0.99  # checks that fail by luck would not be believed
 
@@ -26,17 +28,16 @@ def checks(view: View, asked: Asked, baselines: tuple[Tried, Tried]) -> tuple[Ch
 
 
 def _given_away(view: View, asked: Asked, by_prior: float, by_imputation: float) -> Check:
-    near = by_imputation <= PROXY * by_prior
-    says = f"Imputation is right for {1 - by_imputation:.1%} of non-members without the model: other columns "
-    if near:
-        name, share = _teller(view, asked.names)
-        says += (
-            f"give the secret away, {name} alone in {share:.1%} of the adversary's records. Name in `drop` what an "
-            "adversary would not know."
-        )
-    else:
-        says += "do not give the secret away."
-    return Check("Do other columns keep the secret?", not near, says)
+    """Whether imputation, or one column by itself, tells the secret of so many that the model need not be asked."""
+    name, settled = _teller(view, asked.names)
+    alone = settled >= SETTLED and float(view.prior.exp().max()) < COMMON
+    says = (
+        f"Imputation is right for {1 - by_imputation:.1%} of non-members without the model, and {name} alone settles "
+    )
+    says += f"the secret of {settled:.1%} of the adversary's records"
+    given = alone or by_imputation <= PROXY * by_prior
+    says += ": name in `drop` what an adversary would not know." if given else "."
+    return Check("Do other columns keep the secret?", not given, says)
 
 
 def _alike(asked: Asked, members: float, others: float) -> Check:
@@ -75,10 +76,15 @@ def _differ(asked: Asked, members: float, others: float) -> bool:
 
 
 def _teller(view: View, names: tuple[str, ...]) -> tuple[str, float]:
-    """The known column that by itself tells the secret of most auxiliary records, and of how many."""
+    """The known column that settles the secret of most auxiliary records, and of how many.
+
+    A value of it does where nearly all records that have it share one secret.
+    """
     secret, told = view.secret.numpy(), {}
     for name, values in zip(names, view.auxiliary.features.T.numpy(), strict=False):
         cuts = np.unique(np.nanquantile(values, np.arange(1, 20) / 20)) if len(np.unique(values)) > 50 else None
         kind = np.nan_to_num(values, nan=-1.0) if cuts is None else np.searchsorted(cuts, values)
-        told[f"`{name}`"] = float(pd.crosstab(kind, secret).to_numpy().max(1).sum() / len(secret))
+        counts = pd.crosstab(kind, secret).to_numpy()
+        pure = (counts.max(1) >= PURE * counts.sum(1)) & (counts.sum(1) >= FEWEST)
+        told[f"`{name}`" if name != LABEL else name] = float(counts[pure].sum() / len(secret))
     return max(told.items(), key=lambda one: one[1])

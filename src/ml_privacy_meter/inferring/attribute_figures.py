@@ -197,10 +197,10 @@ def verdict(tried: Sequence[Tried], imputed: Tried) -> str:
     known = {risk.name: risk for risk in imputed.risks}["accuracy, members"].value or 0.0
     below = [name for name, risks in by.items() if risks[f"{GAIN}, members"].high < 0]
     if below:
-        rates = ", ".join(f"`{name}` for {by[name]['accuracy, members'].value or 0.0:.1%}" for name in below)
+        rates = ", ".join(f"`{name}` ({by[name]['accuracy, members'].value or 0.0:.1%})" for name in below)
         said.append(
-            f"Some guess right often, and less often than imputation does without the model ({known:.1%} of members): "
-            f"{rates}. These rates are no leak."
+            f"Less often right for members than imputation is without the model ({known:.1%}): {rates}. These rates "
+            "are no leak."
         )
     general = [f"`{name}`" for name, risks in by.items() if risks[f"{GAIN}, non-members"].low > 0]
     if general:
@@ -259,7 +259,8 @@ def _notes(game: AttributeGame, asked: Asked, rare: bool) -> tuple[str, ...]:
             "that, with the same candidate, is most like the one asked about."
         )
     if lost := int((~game.right.any(1)).sum()):
-        notes.append(f"{lost:,} records hold none of the candidates: no guess of them is right.")
+        which = "lie near" if asked.quantity else "hold"
+        notes.append(f"{lost:,} records {which} none of the candidates: no guess of them is right.")
     return tuple(notes)
 
 

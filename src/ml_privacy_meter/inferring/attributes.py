@@ -18,7 +18,7 @@ from ml_privacy_meter.attribute import Answers, Attack, AttributeGame, Known, Vi
 from ml_privacy_meter.games import Game
 from ml_privacy_meter.inferring.attribute_figures import measured
 from ml_privacy_meter.inferring.filled_in import Filled, filled
-from ml_privacy_meter.inferring.hidden_columns import Asked, Secret, codes_of, columns_of, secret_of, tabled
+from ml_privacy_meter.inferring.hidden_columns import LABEL, Asked, Secret, codes_of, columns_of, secret_of, tabled
 from ml_privacy_meter.types import Model, Records
 
 FEWEST = 50  # records of either kind, and of the adversary
@@ -167,7 +167,7 @@ class _Stage:
             for side, numbers, label in zip(sides, known, labels, strict=True)
         ]
         view = View(shown[0], shown[1], place, secret.candidates, categorical, self.seed)
-        names = (*codes.categories, "the label")
+        names = (*codes.categories, LABEL)
         asked = Asked(secret, self.asked, self.member, self.groups, names, tuple(dropped), self.own, auxiliary)
         return AttributeGame(view, secret.right(self.asked)), asked
 

@@ -14,6 +14,7 @@ from ml_privacy_meter.types import Records
 
 FEWEST = 10  # auxiliary records with a value, for it to be a candidate
 MOST_VALUES = 100
+LABEL = "the label"  # as what is known of a record beside its columns
 MOST_COLUMNS = 4096
 _CATEGORIES = 250  # of one column, the commonest; the learner takes no more
 
