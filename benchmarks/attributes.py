@@ -1,6 +1,7 @@
 """Whether a model of incomes tells who is married, beside imputation; and the same attacks by independent code.
 
 python benchmarks/attributes.py --data ../shared/data
+python benchmarks/attributes.py blank --data ../shared/data    # members in name only: another model is asked
 python benchmarks/attributes.py art --data ../shared/data      # needs adversarial-robustness-toolbox
 
 Members are of the training split of Adult, non-members of its test split, and 5,000 records of the training split that
@@ -31,11 +32,11 @@ Side = tuple[pd.DataFrame, np.ndarray]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("figures", "art"), default="figures")
+    parser.add_argument("what", nargs="?", choices=("figures", "blank", "art"), default="figures")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    (figures if given.what == "figures" else beside_art)(given.data)
+    {"figures": figures, "blank": blank, "art": beside_art}[given.what](given.data)
 
 
 def adult(data: Path, members: int, seed: int) -> tuple[Side, Side, Side]:
@@ -85,6 +86,21 @@ def figures(data: Path) -> None:
             shown = "" if found[0] is None else f"{sum(bool(t.shows) for t in found)} of {len(found)}"
             print(f"| `{one.attack}` | {' | '.join(cells)} | {shown} |")
         print(f"\n{games[0].verdict}", flush=True)
+
+
+def blank(data: Path) -> None:
+    """In how many games a leak is shown of people whom the model never saw, as many as members elsewhere."""
+    shown = []
+    for seed in range(10):
+        members, others, own = adult(data, SIZES[0], seed)
+        strangers, *_ = adult(data, SIZES[0], seed + 100)
+        same = members[0].index[members[0].apply(tuple, axis=1).isin(set(strangers[0].apply(tuple, axis=1)))]
+        apart = members[0].drop(index=same), np.delete(members[1], same)
+        (game,) = infer_attributes(
+            trained(strangers, seed), apart, others, columns=["married"], auxiliary=own, seed=seed
+        )
+        shown.append(bool(game.shows))
+    print(f"A leak is shown in {sum(shown)} of {len(shown)} games of {SIZES[0]:,} members in name only.")
 
 
 def beside_art(data: Path) -> None:

@@ -18,8 +18,8 @@ class Answers:
     """What the model answers when it is asked about each record with each candidate filled in.
 
     Args:
-        confidence: log-probability of the record's own label, in nats; of a quantity, the logarithm of a normal density
-            around the model's answer, up to a constant.
+        confidence: log-probability of the record's own label, in nats; of a quantity, the log-density of the model's
+            error, up to a constant.
         certainty: probability of the class that the model names, in [0, 1]; None where labels are quantities.
         agrees: whether the class that it names is the record's own; None where labels are quantities.
     """

@@ -12,7 +12,8 @@ def yeom(view: View, *, weighed: bool = True) -> Float[Tensor, "records candidat
     Sees: the probability of the record's label; the shares of the values among the adversary's own records.
 
     Source: Fredrikson et al., Privacy in Pharmacogenetics, USENIX Security 2014; Yeom et al., Privacy Risk in Machine
-    Learning, CSF 2018. Departure: for quantities, the error of the model is taken for normal.
+    Learning, CSF 2018. Departure: errors of quantities are taken for normal, with a spread from a hundredth of that on
+    the adversary's records to all of it.
 
     Args:
         weighed: False leaves out how common a value is.

@@ -184,7 +184,7 @@ class _Side:
     def answers(self, spread: Callable[[], float]) -> Answers:
         found = self._read(_answered)
         if self.label.is_floating_point():
-            return Answers(-found[..., 0] / (2 * spread()), None, None)
+            return Answers(_density(found[..., 0], spread(), self.label[:1].numel()), None, None)
         return Answers(found[..., 0], found[..., 1].exp(), found[..., 2] > 0)
 
     def neurons(self, numbers: Sequence[int] | None) -> Tensor:
@@ -210,6 +210,16 @@ def _answered(model: Model, x: Any, y: Tensor) -> Tensor:
     log_p = z.log_softmax(1)
     own, best = log_p.gather(1, y[:, None])[:, 0], log_p.amax(1)
     return torch.stack([own, best, (own == best).double()], 1)
+
+
+def _density(errors: Tensor, spread: float, outputs: int) -> Tensor:
+    """Log-density of squared errors that are normal, of a variance from a ten-thousandth of ``spread`` to all of it.
+
+    A model errs less on its training records than on others, by how much is not known: each order of magnitude of the
+    variance counts as much as another.
+    """
+    variance = spread * torch.logspace(-4, 0, 9, dtype=torch.float64)
+    return (-errors[..., None] / (2 * variance) - outputs * variance.log() / 2).logsumexp(-1)
 
 
 def _given(model: Model, x: Any, y: Tensor, *, of: str | int, kept: tuple[int, ...] | None) -> Tensor:
