@@ -1,5 +1,6 @@
 """Hidden columns guessed and measured: of every kind of column, with the verdict that the figures allow."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -75,7 +76,7 @@ def test_a_verdict_names_the_leak_and_figures_stand_beside_imputation():
     assert game.verdict.startswith("The model tells of its training records. The accuracy on members is ")
     assert "150 records of its own" not in game.knows
     assert "300 records of its own" in game.knows
-    assert game.how["questions"] == 2 * (300 + 300 + 300)
+    assert game.how["most_questions"] == 2 * (300 + 300 + 300)
     assert "no leak" not in game.verdict
 
 
@@ -152,6 +153,17 @@ def test_the_same_seed_gives_the_same_game_and_another_draws_others():
     case = world(0, leaky=True, count=100)
     assert yeom_alone(*case, columns=[0]) == yeom_alone(*case, columns=[0])
     assert yeom_alone(*case, columns=[0]) != yeom_alone(*case, columns=[0], seed=1)
+
+
+def test_of_a_wide_layer_only_as_many_records_are_held_as_fit(monkeypatch):
+    module = sys.modules["ml_privacy_meter.inferring.filled_in"]
+    seen, case = [], world(0, leaky=True, count=100)
+    settings = {"columns": [0], "attacks": [_seen(seen), "neurons"]}
+    monkeypatch.setattr(module, "MOST_NUMBERS", 2 * 2 * 60)  # two votes for each of two candidates
+    (game,) = infer_attributes(*case, **settings)
+    assert seen[0].auxiliary.neurons(None).shape == (60, 2, 2)
+    assert len(seen[0].records.neurons([1])) == 200
+    assert not game.tried[1].failed
 
 
 def test_what_words_hide_is_guessed_in_tables_and_groups_are_reported_apart():
@@ -323,5 +335,5 @@ def test_pictures_and_several_labels_are_refused():
     with pytest.raises(InputError, match="columns, found records of the shape"):
         infer_attributes(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)), (pictures, y), (pictures, y), columns=[0])
     several = nn.functional.one_hot(y, 2).flip(0) + nn.functional.one_hot(y, 2)
-    with pytest.raises(InputError, match="found several labels"):
+    with pytest.raises(InputError, match="found several numbers a record"):
         infer_attributes(nn.Linear(x.shape[1], 2), (x, several.clamp(max=1)), (x, several.clamp(max=1)), columns=[0])

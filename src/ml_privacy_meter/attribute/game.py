@@ -38,14 +38,15 @@ class Known:
             has are NaN.
         label: of each record.
         answers: asks the model.
-        neurons: what a hidden layer gives with each candidate filled in: of all its neurons (None), or of those with
-            these numbers; None where the model's inside is not seen.
+        neurons: what a hidden layer gives with each candidate filled in: of those of its neurons with these numbers; of
+            all of them (None) for as many of the first records as can be held. None where the model's inside is not
+            seen.
     """
 
     features: Float[Tensor, "records features"]
     label: Tensor
     answers: Callable[[], Answers]
-    neurons: Callable[[Sequence[int] | None], Float[Tensor, "records candidates neurons"]] | None = None
+    neurons: Callable[[Sequence[int] | None], Float[Tensor, "some candidates neurons"]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

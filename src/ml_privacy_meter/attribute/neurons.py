@@ -26,7 +26,8 @@ def neurons(view: View, *, count: int = 10) -> Float[Tensor, "records candidates
         raise InputError("`neurons` looks inside the model, which is not seen. Give the module itself.")
     seen, class_of = view.auxiliary.neurons(None), [_classes(known.label) for known in (view.auxiliary, view.records)]
     seen = seen - seen.mean(1, keepdim=True)
-    own = torch.nn.functional.one_hot(view.secret, len(view.candidates)).double()
+    own = torch.nn.functional.one_hot(view.secret[: len(seen)], len(view.candidates)).double()
+    class_of[0] = class_of[0][: len(seen)]
     weight = {
         one: _weight(seen[class_of[0] == one], own[class_of[0] == one], count) for one in set(class_of[1].tolist())
     }

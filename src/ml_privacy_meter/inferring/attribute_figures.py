@@ -175,7 +175,7 @@ def _game(
             "candidates": list(view.candidates),
             "tolerance": asked.secret.tolerance if asked.quantity else None,
             "dropped": list(asked.dropped),
-            "questions": len(view.candidates) * (len(asked.table) + auxiliary),
+            "most_questions": len(view.candidates) * (len(asked.table) + auxiliary),
             "top": top,
             "seed": view.seed,
         },
@@ -205,7 +205,7 @@ def verdict(tried: Sequence[Tried], imputed: Tried) -> str:
     general = [f"`{name}`" for name, risks in by.items() if risks[f"{GAIN}, non-members"].low > 0]
     if general:
         said.append(
-            f"For non-members, too, {', '.join(general)} gains on imputation: so much the model tells of people in "
+            f"For non-members, too, {', '.join(general)} gains on imputation: so much the model tells of records in "
             "general."
         )
     return " ".join(said)
@@ -258,6 +258,8 @@ def _notes(game: AttributeGame, asked: Asked, rare: bool) -> tuple[str, ...]:
             f"Where the model takes {_listed(asked.dropped)}, it was handed what stands in the adversary's record "
             "that, with the same candidate, is most like the one asked about."
         )
+    if asked.groups:
+        notes.append("Each interval of a group stands by itself: of many groups, some lie above 0 by luck.")
     if lost := int((~game.right.any(1)).sum()):
         which = "lie near" if asked.quantity else "hold"
         notes.append(f"{lost:,} records {which} none of the candidates: no guess of them is right.")

@@ -1,8 +1,8 @@
 """What do hidden columns of records hold? The attribute game, played on a model and measured."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ from ml_privacy_meter import attribute, signals, targets
 from ml_privacy_meter import records as records_room
 from ml_privacy_meter._checks import InputError, in_range, one_of
 from ml_privacy_meter._numbers import whole
-from ml_privacy_meter.attribute import Answers, Attack, AttributeGame, Known, View
+from ml_privacy_meter.attribute import Attack, AttributeGame, Known, View
 from ml_privacy_meter.games import Game
 from ml_privacy_meter.inferring.attribute_figures import measured
-from ml_privacy_meter.inferring.filled_in import Filled, filled
+from ml_privacy_meter.inferring.filled_in import Side, filled
 from ml_privacy_meter.inferring.hidden_columns import LABEL, Asked, Secret, codes_of, columns_of, secret_of, tabled
-from ml_privacy_meter.types import Model, Records
+from ml_privacy_meter.types import Records
 
 FEWEST = 50  # records of either kind, and of the adversary
 ATTACKS = ("yeom", "csmia", "lomia", "imputation_times_model", "black_box", "neurons")
@@ -156,10 +156,16 @@ class _Stage:
         categorical = codes.categorical + (classes,) * (known[0].shape[1] - len(codes.categorical))
         fill = partial(filled, secret=secret, dropped=dropped, auxiliary=auxiliary, dtype=self.dtype)
         sides = [
-            _Side(self, fill(table, numbers=(numbers, known[1]), categorical=categorical), label, len(table))
+            Side(
+                self.target,
+                self.reader,
+                fill(table, numbers=(numbers, known[1]), categorical=categorical),
+                label,
+                layer=self.inside,
+            )
             for table, numbers, label in zip((self.asked, auxiliary), known, labels, strict=True)
         ]
-        spread = partial(_spread, sides[1], place)
+        spread = partial(sides[1].spread, place)
         shown = [
             Known(
                 torch.from_numpy(numbers), label, partial(side.answers, spread), side.neurons if self.inside else None
@@ -170,68 +176,6 @@ class _Stage:
         names = (*codes.categories, LABEL)
         asked = Asked(secret, self.asked, self.member, self.groups, names, tuple(dropped), self.own, auxiliary)
         return AttributeGame(view, secret.right(self.asked)), asked
-
-
-@dataclass(frozen=True)
-class _Side:
-    """Some records with each candidate filled in, and the model that is asked about them."""
-
-    stage: _Stage
-    filled: Filled
-    label: Tensor
-    count: int
-
-    def answers(self, spread: Callable[[], float]) -> Answers:
-        found = self._read(_answered)
-        if self.label.is_floating_point():
-            return Answers(_density(found[..., 0], spread(), self.label[:1].numel()), None, None)
-        return Answers(found[..., 0], found[..., 1].exp(), found[..., 2] > 0)
-
-    def neurons(self, numbers: Sequence[int] | None) -> Tensor:
-        kept = None if numbers is None else tuple(numbers)
-        return self._read(partial(_given, of=self.stage.inside or 1, kept=kept))
-
-    def _read(self, signal: Callable[[Model, Any, Tensor], Tensor]) -> Tensor:
-        """What is read of each record with each candidate, in batches, once."""
-        found = self.stage.reader.signal(signal, self.stage.target, self._records)
-        return found.reshape(self.count, len(self.filled) // self.count, -1)
-
-    @cached_property
-    def _records(self) -> Records:
-        times = len(self.filled) // self.count
-        return Records(self.filled, self.label.repeat_interleave(times, 0), np.arange(len(self.filled)))
-
-
-def _answered(model: Model, x: Any, y: Tensor) -> Tensor:
-    """Log-probabilities of the label and of the class that is named, and whether they are one; or the squared error."""
-    z = model(x).double()
-    if y.is_floating_point():
-        return (z - y).square().reshape(len(y), -1).sum(1, keepdim=True)
-    log_p = z.log_softmax(1)
-    own, best = log_p.gather(1, y[:, None])[:, 0], log_p.amax(1)
-    return torch.stack([own, best, (own == best).double()], 1)
-
-
-def _density(errors: Tensor, spread: float, outputs: int) -> Tensor:
-    """Log-density of squared errors that are normal, of a variance from a ten-thousandth of ``spread`` to all of it.
-
-    A model errs less on its training records than on others, by how much is not known: each order of magnitude of the
-    variance counts as much as another.
-    """
-    variance = spread * torch.logspace(-4, 0, 9, dtype=torch.float64)
-    return (-errors[..., None] / (2 * variance) - outputs * variance.log() / 2).logsumexp(-1)
-
-
-def _given(model: Model, x: Any, y: Tensor, *, of: str | int, kept: tuple[int, ...] | None) -> Tensor:
-    """What neurons of a layer give."""
-    given = signals.activations(model, x, y, of=of)
-    return given if kept is None else given[:, list(kept)]
-
-
-def _spread(auxiliary: _Side, place: Tensor) -> float:
-    """The mean squared error of the model on auxiliary records as they are."""
-    errors = auxiliary._read(_answered)[..., 0].gather(1, place[:, None])
-    return max(float(errors.mean()), 1e-12)
 
 
 @dataclass(frozen=True)
@@ -259,7 +203,9 @@ def _drawn(
     target, inner, others = targets.fit(opened, bare[0], bare[1] if auxiliary is None else records_room.join(*bare[1:]))
     everyone, rng = records_room.join(inner, others), np.random.default_rng(seed)
     if everyone.labels.ndim > 1 and not everyone.labels.is_floating_point():
-        raise InputError("Hidden columns are guessed where a label is one class or a quantity, found several labels.")
+        raise InputError(
+            "Hidden columns are guessed where a label is one class or a quantity, found several numbers a record."
+        )
     inside, outside = rng.permutation(len(sides[0])), len(inner) + rng.permutation(len(sides[1]))
     pool = len(everyone) - 1 - rng.permutation(len(sides[-1]))
     if auxiliary is None:

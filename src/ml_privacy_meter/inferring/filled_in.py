@@ -1,15 +1,22 @@
-"""Records with each candidate filled into their hidden columns, as a model is asked about them."""
+"""Records with each candidate filled into their hidden columns, and a model that is asked about them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
+from ml_privacy_meter import signals
+from ml_privacy_meter.attribute import Answers
 from ml_privacy_meter.inferring.hidden_columns import Secret
-from ml_privacy_meter.types import Batch
+from ml_privacy_meter.targets import Target
+from ml_privacy_meter.types import Batch, Model, Records
+
+MOST_NUMBERS = 2**25  # of a layer that are held at once
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,12 @@ class Filled:
 
     def __len__(self) -> int:
         return self.fills[0][1].size
+
+    def first(self, records: int) -> "Filled":
+        """The same of the first so many records."""
+        return replace(
+            self, known=self.known.iloc[:records], fills=tuple((t, rows[:records]) for t, rows in self.fills)
+        )
 
     def __getitem__(self, index: Any) -> Batch:
         rows = np.arange(len(self))[index] if isinstance(index, slice) else np.asarray(index)
@@ -102,3 +115,81 @@ def _spread(numbers: np.ndarray, auxiliary: np.ndarray, categorical: tuple[bool,
         else:
             parts.append(((values - seen.mean()) / (seen.std() or 1.0))[:, None])
     return np.concatenate(parts, 1)
+
+
+@dataclass(frozen=True)
+class Side:
+    """Some records with each candidate filled in, and the model that is asked about them.
+
+    Args:
+        layer: whose neurons can be looked at; None: the model's inside is not seen.
+    """
+
+    target: Target
+    reader: signals.Reader
+    filled: Filled
+    label: Tensor
+    layer: str | int | None
+
+    def answers(self, spread: Callable[[], float]) -> Answers:
+        """What the model answers.
+
+        Args:
+            spread: of quantities, gives their mean squared error on the adversary's records.
+        """
+        found = self._read(_answered)
+        if self.label.is_floating_point():
+            return Answers(_density(found[..., 0], spread(), self.label[0].numel()), None, None)
+        return Answers(found[..., 0], found[..., 1].exp(), found[..., 2] > 0)
+
+    def spread(self, place: Tensor) -> float:
+        """The mean squared error of the model on records whose candidate is known."""
+        return max(float(self._read(_answered)[..., 0].gather(1, place[:, None]).mean()), 1e-12)
+
+    def neurons(self, numbers: Sequence[int] | None) -> Tensor:
+        """What these neurons of the layer give; all of them (None) for as many of the first records as can be held."""
+        kept = None if numbers is None else tuple(numbers)
+        read = partial(_given, of=self.layer or 1, kept=kept)
+        if kept is not None:
+            return self._read(read)
+        each = self._first(2)._read(read)[0].numel()
+        return self._first(max(2, MOST_NUMBERS // each))._read(read)
+
+    def _first(self, records: int) -> "Side":
+        return replace(self, filled=self.filled.first(records), label=self.label[:records])
+
+    def _read(self, signal: Callable[[Model, Any, Tensor], Tensor]) -> Tensor:
+        """What is read of each record with each candidate, in batches, once."""
+        found = self.reader.signal(signal, self.target, self._records)
+        return found.reshape(len(self.label), len(self.filled) // len(self.label), -1)
+
+    @cached_property
+    def _records(self) -> Records:
+        times = len(self.filled) // len(self.label)
+        return Records(self.filled, self.label.repeat_interleave(times, 0), np.arange(len(self.filled)))
+
+
+def _answered(model: Model, x: Any, y: Tensor) -> Tensor:
+    """Log-probabilities of the label and of the class that is named, and whether they are one; or the squared error."""
+    z = model(x).double()
+    if y.is_floating_point():
+        return (z.reshape(y.shape) - y).square().reshape(len(y), -1).sum(1, keepdim=True)
+    log_p = z.log_softmax(1)
+    own, best = log_p.gather(1, y[:, None])[:, 0], log_p.amax(1)
+    return torch.stack([own, best, (own == best).double()], 1)
+
+
+def _density(errors: Tensor, spread: float, outputs: int) -> Tensor:
+    """Log-density of squared errors that are normal, of a variance from a ten-thousandth of ``spread`` to all of it.
+
+    A model errs less on its training records than on others, by how much is not known: each order of magnitude of the
+    variance counts as much as another.
+    """
+    variance = spread * torch.logspace(-4, 0, 9, dtype=torch.float64)
+    return (-errors[..., None] / (2 * variance) - outputs * variance.log() / 2).logsumexp(-1)
+
+
+def _given(model: Model, x: Any, y: Tensor, *, of: str | int, kept: tuple[int, ...] | None) -> Tensor:
+    """What neurons of a layer give."""
+    given = signals.activations(model, x, y, of=of)
+    return given if kept is None else given[:, list(kept)]
