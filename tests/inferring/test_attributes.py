@@ -11,7 +11,7 @@ import torch
 from hidden_worlds import NAMES, people, remembering, table, world
 from torch import nn
 
-from ml_privacy_meter import InputError, as_records
+from ml_privacy_meter import InputError, as_records, open_model
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.games import Tried
 from ml_privacy_meter.inferring.attribute_figures import judged, verdict
@@ -56,6 +56,8 @@ def test_the_truth_is_not_in_the_view_nor_in_what_the_model_is_asked():
         view = seen[-1]
         asked.clear()
         view.records.answers()
+        held = view.records.answers.func.__self__.filled.known  # what the asking of the model holds on to
+        assert held["0"].nunique() == 1
         seen[-1] = (view.records.features, view.records.answers().confidence, torch.cat(asked[-1:]))
     for one, other in zip(*seen, strict=True):
         assert torch.equal(one, other)
@@ -131,7 +133,9 @@ def test_the_verdict_rests_on_the_first_figure_by_which_any_attack_shows_a_leak(
 def test_what_is_gained_on_non_members_too_is_said_to_be_of_people_in_general():
     general = _reached("yeom", 0.84, 0.85)
     assert general.shows is False
-    assert "For non-members, too, `yeom` gains" in verdict([general], _reached("imputation", 0.79, 0.77))
+    assert "For non-members, too, imputation is beaten, by `yeom`" in verdict(
+        [general], _reached("imputation", 0.79, 0.77)
+    )
 
 
 def test_where_no_attack_ran_nothing_is_said():
@@ -183,6 +187,21 @@ def test_what_words_hide_is_guessed_in_tables_and_groups_are_reported_apart():
 
 def _sides(seed, count):
     return people(count, seed), people(2 * count, seed + 5_000)
+
+
+def test_files_are_taken_by_their_paths_and_their_columns_by_name(tmp_path):
+    members, others = _sides(0, 200)
+    for name, (x, y) in {"members": members, "others": others, "own": people(100, 9)}.items():
+        pd.DataFrame(x.numpy(), columns=list(NAMES)).assign(label=y.numpy()).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    paths = [str(tmp_path / f"{name}.csv") for name in ("members", "others", "own")]
+    model = remembering(*members)
+    (game,) = yeom_alone(model, *paths[:2], columns=["secret"], auxiliary=paths[2])
+    (same,) = yeom_alone(open_model(model), members, as_records(others), columns=[0], auxiliary=people(100, 9))
+    assert game.risks["yeom"] == same.risks["yeom"]
+    assert game.secret == "secret"
+    assert game.how["auxiliary_given"] is True
 
 
 def test_one_hot_columns_are_one_secret_by_the_beginning_of_their_names_or_as_said():

@@ -205,8 +205,8 @@ def verdict(tried: Sequence[Tried], imputed: Tried) -> str:
     general = [f"`{name}`" for name, risks in by.items() if risks[f"{GAIN}, non-members"].low > 0]
     if general:
         said.append(
-            f"For non-members, too, {', '.join(general)} gains on imputation: so much the model tells of records in "
-            "general."
+            f"For non-members, too, imputation is beaten, by {', '.join(general)}: so much the model tells of records "
+            "in general."
         )
     return " ".join(said)
 
