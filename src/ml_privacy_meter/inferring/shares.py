@@ -3,7 +3,7 @@
 import inspect
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -75,8 +75,8 @@ def game_of(
         secret=said.what,
         question=f"Which share of the training records had {said.what}: {listed}?",
         knows=said.knows,
-        without=f"Who knows these shares and no model names the right one in {chance:.0%} of all cases, and is wrong by "
-        f"{100 * prior:.1f} percentage points on average where the mean of the shares is named each time.",
+        without=f"Who knows these shares and no model names the right one in {chance:.0%} of all cases. Who "
+        f"always names their mean is wrong by {100 * prior:.1f} percentage points on average.",
         baselines=(alone,),
         tried=tried,
         verdict=_verdict(tried, world, chance),
@@ -100,7 +100,7 @@ def _tried(
     hits, off = one.placed.hit(world), (one.placed.share - torch.tensor(shares)[world]).abs()
     risks = (
         success(hits, baseline=chance, confidence=confidence),
-        mean_error(off, baseline=prior, name="error of the share", confidence=confidence),
+        mean_error(off, most=shares[-1] - shares[0], baseline=prior, name="error of the share", confidence=confidence),
     )
     more = excess_of_chance(hits, chance, of=judged, name="accuracy above guessing", confidence=confidence)
     return Tried(*told(one.attack), risks, more)
@@ -124,24 +124,22 @@ def _fixed(name: str, value: float, trials: int) -> Risk:
 
 
 def _verdict(tried: Sequence[Tried], world: Int[Tensor, " victims"], chance: float) -> str:
-    judged = [one for one in tried if one.excess is not None and one.excess.value is not None]
+    judged = [(one, one.excess) for one in tried if one.excess is not None]
     if not judged:
         return "No attack came to its end: nothing can be said."
-    best = max(judged, key=lambda one: one.excess.value)  # type: ignore[union-attr,arg-type,return-value]
-    reached = f"{best.attack} names the right share in {best.risks[0].value:.0%} of {len(world)} models"
-    if best.shows:
+    sure = [(one, more) for one, more in judged if one.shows]
+    best, _ = max(sure or judged, key=lambda pair: pair[1].value or 0.0)
+    reached = f"{best.attack} names the right share of {best.risks[0].value:.0%} of {len(world)} models"
+    if sure:
         return (
             f"Models like yours tell which share of their training records has the property: {reached}, where "
             f"{chance:.0%} are right by guessing. It is a secret of the training set as a whole, not of one record."
         )
-    most = max(one.excess.high for one in judged)  # type: ignore[union-attr]
-    if any(one.shows for one in judged):
-        sure = ", ".join(one.attack for one in judged if one.shows)
-        return f"Models like yours tell which share of their training records has the property: {sure} surely do better than guessing."
+    most = max(more.high for _, more in judged)
     return (
-        f"No leak is shown: at best, {reached}, and {chance:.0%} are right by guessing. With so many models, an excess of "
-        f"up to {100 * most:.0f} percentage points could have gone unseen; shares further apart, models that generalise "
-        "better, or an adversary who adds records (`poison`) may yet tell."
+        f"No leak is shown: at best, {reached}, and {chance:.0%} are right by guessing. An excess of up to "
+        f"{100 * most:.0f} percentage points could have gone unseen with so many models. Shares further apart, models "
+        "that generalise better, or an adversary who adds records (`poison`) may yet tell."
     )
 
 
@@ -156,7 +154,8 @@ def _of_own(heard: Sequence[Heard], said: Told, shares: tuple[float, ...]) -> tu
     near = "" if min(shares) <= said.truth <= max(shares) else " It lies outside the shares that attacks chose from."
     return (
         f"Of your own model, attacks say that {guesses} of its training records have the property; in truth "
-        f"{said.truth:.1%} of the members have it.{near} This is one guess of each attack, and no figure of its success.",
+        f"{said.truth:.1%} of the members have it.{near} This is one guess of each attack, no figure of its success; "
+        "and whoever reads this reads the share itself.",
     )
 
 

@@ -101,7 +101,7 @@ class Asked:
 
         def weights(number: int) -> Weights:
             one = models[number]
-            inner: nn.Module = (one.open() if isinstance(one, Reference) else one).inner
+            inner: Any = (one.open() if isinstance(one, Reference) else one).inner
             return {name: value.detach().cpu() for name, value in inner.state_dict().items()}
 
         return weights

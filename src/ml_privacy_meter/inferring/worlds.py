@@ -25,8 +25,8 @@ def having(records: Records, column: str | int, value: str | float | bool | None
         if not set(np.unique(found).tolist()) <= {0, 1}:
             some = ", ".join(map(repr, np.unique(found)[:8].tolist()))
             raise InputError(f"`{column}` must be yes or no where no `value` is named, found {some}. Name one.")
-        return found.astype(bool)
-    has: np.ndarray = found.astype(str) == str(value) if found.dtype.kind == "U" else found == value
+        return np.asarray(found, bool)
+    has = np.asarray(found.astype(str) == str(value) if found.dtype.kind == "U" else found == value)
     if not np.any(has):
         some = ", ".join(map(repr, np.unique(found)[:8].tolist()))
         raise InputError(f"`value` must stand in `{column}`, found no {value!r} there, but {some}.")
@@ -39,11 +39,11 @@ def _column(records: Records, column: str | int) -> np.ndarray:
     one = records.x[slice(0, 1)]
     if isinstance(one, pd.DataFrame) and column in one.columns:
         values = records.x[slice(0, len(records))][column].to_numpy()
-        return values.astype(str) if values.dtype.kind == "O" else values
+        return np.asarray(values.astype(str) if values.dtype.kind == "O" else values)
     flat = not isinstance(one, pd.DataFrame) and one.ndim == 2
     place = records.columns.index(str(column)) if column in records.columns else column
     if flat and isinstance(place, int) and 0 <= place < one.shape[1]:
-        return records.x[slice(0, len(records))][:, place].cpu().numpy()
+        return np.asarray(records.x[slice(0, len(records))][:, place].cpu())
     names = [*records.groups, *(records.columns or (one.columns if isinstance(one, pd.DataFrame) else ()))]
     numbers = f"the number of a column below {one.shape[1]}" if flat else ""
     known = ", ".join(filter(None, (*(f"`{name}`" for name in names[:10]), numbers))) or "none"
@@ -115,6 +115,7 @@ class Dealt:
 
 def dealt(
     members: int,
+    wide: int,
     spare: Bool[np.ndarray, " rows"],
     classes: Int[np.ndarray, " rows"],
     has: Bool[np.ndarray, " rows"],
@@ -123,7 +124,14 @@ def dealt(
     poison: int,
     rng: np.random.Generator,
 ) -> Dealt:
-    """Members for the victims, non-members for the adversary, except those that equal a member (``spare`` is False)."""
+    """Members for the victims, non-members for the adversary, except those that equal a member (``spare`` is False).
+
+    Poison is given the class that is rarest among the adversary's records with the property.
+
+    Args:
+        wide: how many classes there are.
+        questions, poison: how many.
+    """
     own = rng.permutation(np.flatnonzero(spare & (np.arange(len(has)) >= members)))
     asked, rest = np.split(own, [min(questions, len(own) // 5)])
     if len(np.unique(has[asked])) < 2:
@@ -131,13 +139,8 @@ def dealt(
             f"Records with the property and without must be among the {len(asked)} non-members that models are asked "
             "about. Give more non-members, or more `questions`."
         )
-    label = int(np.argmin(_rate(classes, has)))
+    label = int(np.argmin(np.bincount(classes[own][has[own]], minlength=wide)))
     fit = rest[has[rest] & (classes[rest] != label)][:poison]
     if len(fit) < poison:
         raise InputError(f"There must be {poison} records to poison with, found {len(fit)}. Lower `poison`.")
     return Dealt(np.arange(members), np.setdiff1d(rest, fit), np.sort(asked), fit, label)
-
-
-def _rate(classes: np.ndarray, has: np.ndarray) -> np.ndarray:
-    """How common each class is among records with the property."""
-    return np.bincount(classes[has], minlength=int(classes.max()) + 1)

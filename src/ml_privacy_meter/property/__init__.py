@@ -4,8 +4,8 @@ from ml_privacy_meter.property.game import Attack, PropertyGame, Trial, View
 from ml_privacy_meter.property.kl import kl
 from ml_privacy_meter.property.learned import learned
 from ml_privacy_meter.property.loss_test import loss_test
-from ml_privacy_meter.property.permutation_invariant import permutation_invariant
 from ml_privacy_meter.property.per_point import per_point
+from ml_privacy_meter.property.permutation_invariant import permutation_invariant
 from ml_privacy_meter.property.regressed import regressed
 from ml_privacy_meter.property.snap import snap
 from ml_privacy_meter.property.worlds import Models, Placed, Poisoned, Weights, WorldsGame, WorldsView, place

@@ -16,8 +16,8 @@ def per_point(view: WorldsView) -> Float[Tensor, "victims worlds"]:
     Sees: the probabilities that the model gives for records of the adversary's own, models that it trained itself, and
     which world each of them is of.
 
-    Source: Suri, Lu, Chen and Evans, Dissecting Distribution Inference, SaTML 2023, section III: the per-point threshold
-    test. There questions vote, each by a threshold; here each weighs as much as its distance from the threshold says.
+    Source: Suri, Lu, Chen and Evans, Dissecting Distribution Inference, SaTML 2023, section III. There
+    questions vote, each by a threshold; here each weighs as much as its distance from the threshold says.
     """
     ours, own = view.victims.odds.flatten(1), view.shadows.odds.flatten(1)
     mean = torch.stack([own[view.world == world].mean(0) for world in range(len(view.shares))])

@@ -20,7 +20,7 @@ def permutation_invariant(view: WorldsView) -> Float[Tensor, "victims worlds"]:
     Source: Ganju et al., Property Inference Attacks on Fully Connected Neural Networks using Permutation Invariant
     Representations, CCS 2018. There neurons pass through a network that is learned before they are summed (a DeepSet).
     Departure: they pass through the next layer's own weights, which needs no learning. On Adult, with 60 shadows, that
-    named .81 to .93 of two worlds' victims, and a DeepSet .57 to .70: it learned its shadows by heart.
+    named .68 to .92 of two worlds' victims, and a DeepSet .57 to .70: it learned its shadows by heart.
     """
     from sklearn.covariance import ledoit_wolf_shrinkage
 
@@ -42,7 +42,8 @@ def _inverse(rest: np.ndarray, shrinkage: float, mean: np.ndarray) -> np.ndarray
     _, length, axes = np.linalg.svd(rest / len(rest) ** 0.5, full_matrices=False)
     floor = max(shrinkage * float(length @ length) / rest.shape[1], 1e-9)
     within = mean @ axes.T
-    return (within / ((1 - shrinkage) * length**2 + floor)) @ axes + (mean - within @ axes) / floor
+    turned: np.ndarray = (within / ((1 - shrinkage) * length**2 + floor)) @ axes + (mean - within @ axes) / floor
+    return turned
 
 
 def _features(models: Models) -> np.ndarray:

@@ -129,7 +129,7 @@ def place(attack: Attack, view: WorldsView) -> Placed:
     """What an attack says of each victim of the view.
 
     An attack gives a score for each world (victims, worlds), or the share itself (victims): then the nearest world is
-    its guess. Of scores, the share that it says is that of the world it names.
+    its guess. Of scores, the share that it says is that of the world it names. None lies beyond those of all worlds.
     """
     found: Any = torch.as_tensor(attack(view)).double().cpu()
     shares = torch.tensor(view.shares, dtype=torch.float64)
@@ -143,7 +143,7 @@ def place(attack: Attack, view: WorldsView) -> Placed:
         raise InputError(f"A score must be finite, found {found[~found.isfinite()][0]}.")
     if found.ndim == 2:
         return Placed(found, _named(found) @ shares, view.shares)
-    share = found.clamp(0, 1)
+    share = found.clamp(view.shares[0], view.shares[-1])
     return Placed(-(share[:, None] - shares).abs(), share, view.shares)
 
 

@@ -1,8 +1,9 @@
 """How often guesses are right, and how much more often than guesses that were made without the model."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import t
 from torch import Tensor
 
 from ml_privacy_meter._checks import InputError
@@ -48,23 +49,21 @@ def excess_of_chance(hits: Hits, chance: float, *, of: int = 1, name: str = "exc
     found = success(hits, baseline=chance, name=name, confidence=confidence)
     wide = success(hits, baseline=chance, name=name, confidence=1 - (1 - confidence) / max(of, 1))
     assert found.value is not None
-    ends = found.value - chance, found.low - chance, found.high - chance
-    return Risk(name, *ends, 0.0, found.trials, surely=wide.low - chance)
+    value, low, high, surely = (end - chance for end in (found.value, found.low, found.high, wide.low))
+    return Risk(name, value, low, high, 0.0, found.trials, surely=surely)
 
 
 def mean_error(
-    errors: Float[Tensor, " trials"], *, baseline: float, name: str = "error", confidence: float = 0.95
+    errors: Float[Tensor, " trials"], *, most: float, baseline: float, name: str = "error", confidence: float = 0.95
 ) -> Risk:
-    """Mean of how far guesses lie from the truth, each at most 1; lower says that more is told.
+    """Mean of how far guesses lie from the truth, in [0, most]; lower says that more is told.
 
-    The interval is Student's, cut off at 0 and 1.
+    The interval is that of `success`, of errors as parts of ``most``: none with this mean vary more than hits do, so
+    that it holds the true mean more often than it says.
     """
-    found = _some(errors, name)
-    value = float(found.mean())
-    half = (
-        t.ppf((1 + confidence) / 2, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5 if len(found) > 1 else 1.0
-    )
-    return Risk(name, value, max(0.0, value - half), min(1.0, value + half), baseline, len(found))
+    found = success(errors / most, baseline=baseline, name=name, confidence=confidence)
+    assert found.value is not None
+    return replace(found, value=most * found.value, low=most * found.low, high=most * found.high)
 
 
 def excess_of_members(
