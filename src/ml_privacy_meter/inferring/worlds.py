@@ -11,7 +11,7 @@ from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.types import Records
 
 Table = Int[np.ndarray, "classes 2"]  # records of each class, without the property and with it
-Rows = Int[np.ndarray, " rows"]
+Rows = Int[np.ndarray, "..."]
 
 
 def having(records: Records, column: str | int, value: str | float | bool | None) -> Bool[np.ndarray, " records"]:
