@@ -4,7 +4,7 @@ import torch
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.risk.intervals import clopper_pearson
-from ml_privacy_meter.risk.rates import auc_excess, excess, excess_of_members, success
+from ml_privacy_meter.risk.rates import auc_excess, excess, excess_of_chance, excess_of_members, mean_error, success
 from ml_privacy_meter.types import Scores
 
 
@@ -55,6 +55,37 @@ def test_the_interval_of_what_members_add_holds_the_true_one(members):
         risk = excess_of_members(hits, without, side)
         held += risk.low <= 0.1 <= risk.high
     assert held / runs >= 0.925  # 0.936 to 0.960 with 3,000 runs
+
+
+def test_an_excess_of_chance_is_the_success_less_what_is_known_without_a_trial():
+    hits = torch.tensor([True] * 40 + [False] * 10)
+    risk, whole = excess_of_chance(hits, 0.25, of=4, confidence=0.9), success(hits, baseline=0.25, confidence=0.9)
+    assert (risk.value, risk.low, risk.high) == pytest.approx((0.55, whole.low - 0.25, whole.high - 0.25))
+    assert risk.baseline == 0
+    assert risk.surely == pytest.approx(success(hits, baseline=0.25, confidence=0.975).low - 0.25)
+    alone = excess_of_chance(hits, 0.25)
+    assert alone.surely == alone.low
+
+
+@pytest.mark.parametrize("spread", ["hits", "even", "narrow"])
+def test_the_interval_of_a_mean_error_holds_the_true_one(spread):
+    rng, runs, held = np.random.default_rng(2), 500, 0
+    draw = {"hits": lambda: 0.3 * (rng.random(60) < 0.4), "even": lambda: 0.24 * rng.random(60)}
+    draw["narrow"] = lambda: 0.12 + 0.01 * rng.normal(size=60)
+    for _ in range(runs):
+        risk = mean_error(torch.from_numpy(draw[spread]()), most=0.3, baseline=0.15)
+        held += risk.low <= 0.12 <= risk.high
+    assert held / runs >= 0.93  # exact where errors are all or nothing, wider than it needs to be elsewhere
+
+
+def test_no_errors_at_all_leave_an_interval():
+    risk = mean_error(torch.zeros(60), most=0.3, baseline=0.15)
+    assert risk.value == risk.low == 0 and 0.01 < risk.high < 0.03
+    assert mean_error(torch.full((3,), 0.2 + 0.1, dtype=torch.float64), most=0.3, baseline=0.1).value == pytest.approx(
+        0.3
+    )
+    with pytest.raises(InputError, match="shares in"):
+        mean_error(torch.full((3,), 0.4), most=0.3, baseline=0.1)
 
 
 def test_what_a_model_tells_of_everybody_is_no_excess_of_members():

@@ -97,7 +97,7 @@ def _tried(
     if one.placed is None:
         return Tried(*told(one.attack), failed=one.failed)
     chance, prior = without
-    hits, off = one.placed.hit(world), (one.placed.share - torch.tensor(shares)[world]).abs()
+    hits, off = one.placed.hit(world), (one.placed.share - torch.tensor(shares, dtype=torch.float64)[world]).abs()
     risks = (
         success(hits, baseline=chance, confidence=confidence),
         mean_error(off, most=shares[-1] - shares[0], baseline=prior, name="error of the share", confidence=confidence),

@@ -152,7 +152,7 @@ def poisoned_pool(pool: Records, deal: Dealt, classes: Int[np.ndarray, " rows"])
     poison = pool.take(deal.poison)
     wrong = poison.y.clone() if isinstance(poison.y, Tensor) else np.array(poison.y)
     wrong[:] = named
-    return records_room.join(replace(pool, key=""), replace(poison, y=wrong, base=None, rows=None))
+    return records_room.join(pool, replace(poison, y=wrong, base=None, rows=None))
 
 
 def trained(

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -61,7 +62,9 @@ def mean_error(
     The interval is that of `success`, of errors as parts of ``most``: none with this mean vary more than hits do, so
     that it holds the true mean more often than it says.
     """
-    found = success(errors / most, baseline=baseline, name=name, confidence=confidence)
+    parts = errors.double() / most
+    parts = torch.where((parts > 1) & (parts < 1 + 1e-9), 1.0, parts)  # what rounding does to the largest
+    found = success(parts, baseline=baseline, name=name, confidence=confidence)
     assert found.value is not None
     return replace(found, value=most * found.value, low=most * found.low, high=most * found.high)
 
