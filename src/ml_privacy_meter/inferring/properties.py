@@ -58,7 +58,7 @@ def infer_properties(
         poison: records with the property and a wrong label that the adversary adds to each training set, as a share of
             ``records``; victims and shadows are trained once more with these.
         train: how victims and shadows are trained: a function (x, y, seed) -> model, "package.module:function", an
-            estimator or a `Recipe`; by default the target's estimator fitted anew, or its architecture and 20 epochs.
+            estimator or a `Recipe`; by default the target's estimator fitted anew, or its architecture and 10 epochs.
         recipe: settings of `Recipe`, in place of ``train``.
         attacks: functions of a `WorldsView`, or names of those of `ml_privacy_meter.property`; None: all that can be
             played.
@@ -79,7 +79,7 @@ def infer_properties(
     setting = setting_of(prepared, worlds, records=records, questions=questions, poison=poison, seed=seed)
     game, alone = _drawn(prepared, setting, worlds, (victims, shadows), how, seed, device)
     heard = [_heard(attack, game, alone) for attack in chosen]
-    what = f"`{column}`" + ("" if value is None else f" = {value}")
+    what = f"{column if isinstance(column, str) else f'column {column}'} = {'yes' if value is None else value}"
     return game_of(heard, game.world, worlds, _told(prepared, setting, game, alone, how_said(how), what), confidence)
 
 

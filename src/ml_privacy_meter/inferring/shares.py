@@ -42,7 +42,7 @@ class Told:
     """What the report says of the game beside its figures.
 
     Args:
-        what: the property, in words: "`sex` = Female".
+        what: the property, in words: "sex = Female".
         truth: the share of the members that have it.
         notes: what else a reader must know.
         how: settings and counts.
@@ -69,11 +69,11 @@ def game_of(
     tried = tuple(_tried(one, world, shares, (chance, prior), judged, confidence) for one in heard)
     guess = _fixed("accuracy", chance, len(world)), _fixed("error of the share", prior, len(world))
     alone = Tried(GUESS, "Names the same world each time, and the mean of the shares.", "Nothing.", guess)
-    listed = " or ".join(f"{share:.0%}" for share in shares)
+    listed = " or ".join(f"{100 * share:g}%" for share in shares)
     return Game(
         name="property",
         secret=said.what,
-        question=f"Which share of the training records had {said.what}: {listed}?",
+        question=f"Of what share of the training records does it hold that {said.what}: {listed}?",
         knows=said.knows,
         without=f"Who knows these shares and no model names the right one in {chance:.0%} of all cases. Who "
         f"always names their mean is wrong by {100 * prior:.1f} percentage points on average.",
@@ -150,7 +150,7 @@ def _own(heard: Sequence[Heard]) -> dict[str, float]:
 def _of_own(heard: Sequence[Heard], said: Told, shares: tuple[float, ...]) -> tuple[str, ...]:
     if not (own := _own(heard)):
         return ()
-    guesses = ", ".join(f"{share:.0%} ({name})" for name, share in own.items())
+    guesses = ", ".join(f"{100 * share:.3g}% ({name})" for name, share in own.items())
     near = "" if min(shares) <= said.truth <= max(shares) else " It lies outside the shares that attacks chose from."
     return (
         f"Of your own model, attacks say that {guesses} of its training records have the property; in truth "

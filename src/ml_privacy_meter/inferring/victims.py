@@ -35,7 +35,7 @@ def trainer(opened: targets.Opened, train: Any, recipe: Mapping[str, Any] | None
     if train is not None:
         return train
     if isinstance(opened.inner, nn.Module):
-        return Recipe(epochs=20, batch_size=64)
+        return Recipe(epochs=10, batch_size=64)
     if isinstance(opened.inner, Estimator):
         return opened.inner.model
     raise InputError(
