@@ -181,6 +181,19 @@ def test_answers_may_be_labels_alone_and_attacks_fit_that():
     assert named.verdict == "No attack ran to its end, so nothing can be said."
 
 
+def test_labels_that_are_true_teach_no_more_than_the_truth():
+    model, (x, _) = untrained(), OTHERS
+    with torch.no_grad():
+        truth = model(x).argmax(1), model(MEMBERS[0]).argmax(1)
+    settings = {**QUICK, "learner": "network", "attacks": [partial(random_records, soft=False)]}
+    found = extract_model(model, (MEMBERS[0], truth[1]), (x, truth[0]), answers="labels", **settings)
+    assert not found.shows
+    network = found.risks["true labels (network)"]
+    for figure in ("fidelity", "fidelity on uniform points", "accuracy"):
+        assert found.risks["random_records(soft=False)"][figure].value == network[figure].value
+    assert found.tried[0].excess.value <= 0
+
+
 def test_a_tree_is_traced_and_its_copy_shows():
     x, y = points(600, 4, 3).numpy(), np.arange(600) % 2
     model = DecisionTreeClassifier(max_leaf_nodes=5, min_samples_leaf=15, random_state=0).fit(x[:300], y[:300])

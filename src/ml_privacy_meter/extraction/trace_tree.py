@@ -13,7 +13,7 @@ from ml_privacy_meter.extraction.game import Answers, Copy, Points, View
 
 @dataclass(frozen=True)
 class Boxes:
-    """What a tree answers within each of some boxes; elsewhere, what it answers in the nearest.
+    """What a tree answers within each of some boxes, the first where several hold a point; elsewhere, in the nearest.
 
     Args:
         low, high: the borders of each box; a point on ``high`` lies within, one on ``low`` does not.
@@ -28,6 +28,17 @@ class Boxes:
     def __call__(self, points: Points) -> Answers:
         parts = [self._away(some).argmin(1) for some in torch.split(points, 256)]
         return self.answers[torch.cat(parts)] if parts else self.answers[:0]
+
+    def hold(self, point: Tensor) -> bool:
+        """Whether a point lies in one of them."""
+        return bool(((point > self.low) & (point <= self.high)).all(1).any())
+
+    def beside(self, low: Tensor, high: Tensor, answer: Answers) -> "Boxes":
+        """With one more; smaller ones come first: where two overlap, the larger is likelier two leaves in one."""
+        lows, highs = torch.cat([self.low, low[None]]), torch.cat([self.high, high[None]])
+        size = ((highs - lows) / self.reach).clamp(min=1e-12).log().sum(1)
+        order = torch.argsort(size, stable=True)
+        return Boxes(lows[order], highs[order], torch.cat([self.answers, answer])[order], self.reach)
 
     def _away(self, points: Points) -> Float[Tensor, "points boxes"]:
         outside = torch.maximum(self.low - points[:, None], points[:, None] - self.high).clamp(min=0) / self.reach
@@ -45,8 +56,8 @@ def trace_tree(view: View, *, halvings: int = 14) -> Copy:
 
     Source: Tramer et al., Stealing Machine Learning Models via Prediction APIs, USENIX Security 2016, section 4.2, path
     finding. Departures: a point is passed over where it lies in a box that is known, not where its answer is known, so
-    that leaves of equal answers are found apart where lines tell; and when there is nothing left to follow, the search
-    goes on from public records.
+    that leaves of equal answers are found apart where lines tell; and when there is nothing left to follow, public
+    records are asked about, and followed where the boxes are wrong.
 
     Args:
         halvings: how often the place of a border is halved: it is known to the range of a feature by 2 to that power.
@@ -56,21 +67,23 @@ def trace_tree(view: View, *, halvings: int = 14) -> Copy:
             f"`trace_tree` looks both ways along each feature, which takes {2 * len(view.low) + 1} queries, found "
             f"{view.left}. Allow more."
         )
-    reach = (view.high - view.low).clamp(min=1e-12)
+    reach, none = (view.high - view.low).clamp(min=1e-12), view.low[None][:0]
+    found = Boxes(none, none, view.ask(view.pool[:0]), reach)
     order = torch.randperm(len(view.pool), generator=torch.Generator().manual_seed(view.seed))
-    beyond, later = deque[Tensor](), iter(view.pool[order])
-    lows, highs, answers = view.low[None][:0], view.low[None][:0], list[Tensor]()
-    while view.left > 2 * len(reach):
-        point = beyond.popleft() if beyond else next(later, None)
-        if point is None:
-            break
-        if ((point > lows) & (point <= highs)).all(1).any():
+    beyond, later = deque[Tensor](), deque(view.pool[order])
+    while view.left > 2 * len(reach) and (beyond or later):
+        checked = not beyond
+        point = (beyond or later).popleft()
+        known = found.hold(point)
+        if known and not checked:
             continue
-        answers.append(view.ask(point[None]))
-        low, high, across = _borders(view, point, answers[-1], halvings)
-        lows, highs = torch.cat([lows, low[None]]), torch.cat([highs, high[None]])
+        answer = view.ask(point[None])
+        if known and bool((found(point[None]) == answer).all()):
+            continue
+        low, high, across = _borders(view, point, answer, halvings)
+        found = found.beside(low, high, answer)
         beyond.extend(across)
-    return Boxes(lows, highs, torch.cat(answers), reach)
+    return found
 
 
 def _borders(

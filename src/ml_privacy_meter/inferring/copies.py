@@ -27,7 +27,7 @@ from ml_privacy_meter.types import Records
 ATTACKS = ("solve_linear", "trace_tree", "random_records", "margin", "k_center", "uniform")
 ANSWERS = ("probabilities", "labels")
 LEARNERS = ("network", "linear", "tree")
-MOST_HELD = 2_000
+MOST_HELD, MOST_POOL = 2_000, 10_000
 LEAST = 20
 CLOSE = 0.1  # standard deviations that quantities may lie apart and count as equal
 
@@ -62,7 +62,7 @@ def extract_model(
         answers: "probabilities" (or quantities), or "labels": what the model tells outsiders.
         decimals: after the point, that what it tells is rounded to; None: it is not.
         pool: public records that the adversary has, as `as_records` takes them, of any distribution; their labels are
-            not used. None: the non-members that are not held out.
+            not used. None: the non-members that are not held out. Of more than 10,000, so many are drawn.
         learner: what is fitted to answers: "network" (one hidden layer of 64), "linear" or "tree".
         held_out: share of non-members that copies are judged on; at most 2,000 of them.
         noise: how many evenly drawn points they are judged on.
@@ -126,16 +126,21 @@ def _game(
     ask: Ask, target: targets.Target, form: Form, outside: Records, pool: Any, terms: Terms, held_out: float, noise: int
 ) -> tuple[ExtractionGame, tuple[Points, Answers]]:
     """The game, and what an adversary without the model learns from: records with their true labels."""
-    points, labels = form.points(outside.x, "non-members"), outside.labels
-    classes = target.columns if labels.dtype == torch.int64 else 0
-    truth = F.one_hot(labels, classes).double() if classes else labels.double().reshape(len(labels), -1)
-    order = np.random.default_rng(terms.seed).permutation(len(points))
-    count = min(MOST_HELD, max(1, round(held_out * len(points))))
-    held, rest = order[:count], order[count:]
-    rest = rest[_unlike(points[rest], points[held]).numpy()]
-    public = points[rest] if pool is None else form.points(as_records(pool, name="pool").x, "pool")
-    public = public if pool is None else public[_unlike(public, points[held])]
-    if not len(rest) or not len(public):
+    order = np.random.default_rng(terms.seed).permutation(len(outside))
+    count = min(MOST_HELD, max(1, round(held_out * len(outside))))
+    most = max(MOST_POOL, terms.budgets[-1])
+    held, rest = (outside.take(rows) for rows in (order[:count], order[count:][:most]))
+    classes = target.columns if outside.labels.dtype == torch.int64 else 0
+    judged, (points, truth) = _pair(form, held, classes), _pair(form, rest, classes)
+    new = _unlike(points, judged[0])
+    points, truth = points[new], truth[new]
+    public = points
+    if pool is not None:
+        given = as_records(pool, name="pool")
+        rows = np.random.default_rng(terms.seed).permutation(len(given))[:most]
+        public = form.points(given.take(np.sort(rows)).x, "pool")
+        public = public[_unlike(public, judged[0])]
+    if not len(points) or not len(public):
         raise InputError(
             "The pool, and the non-members that are not held out, must hold records unlike those that are; found none. "
             "Give more, or a smaller `held_out`."
@@ -150,9 +155,16 @@ def _game(
     low, high = public.amin(0), public.amax(0)
     view = View(Door(serve, 0), public, low, high, form.whole, classes, soft, terms.decimals, learn, terms.seed)
     drawn = replace(view, seed=terms.seed + 2**32).uniform(noise)  # others than an attack draws
-    sets = {RECORDS: Held(points[held], said(points[held]), truth[held]), NOISE: Held(drawn, said(drawn))}
-    close = 0.0 if classes else CLOSE * float(truth[rest].std(0, correction=0).mean())
-    return ExtractionGame(serve, view, sets, close), (points[rest], truth[rest])
+    sets = {RECORDS: Held(judged[0], said(judged[0]), judged[1]), NOISE: Held(drawn, said(drawn))}
+    close = 0.0 if classes else CLOSE * float(truth.std(0, correction=0).mean())
+    return ExtractionGame(serve, view, sets, close), (points, truth)
+
+
+def _pair(form: Form, records: Records, classes: int) -> tuple[Points, Answers]:
+    """Records as rows of numbers, and what is true of them."""
+    points, labels = form.points(records.x, "non-members"), records.labels
+    truth = F.one_hot(labels, classes) if classes else labels.reshape(len(labels), -1)
+    return points, truth.double()
 
 
 def _served(said: Ask, points: Points, *, labels: bool, decimals: int | None) -> Answers:
@@ -196,7 +208,9 @@ def _play(game: ExtractionGame, attack: Attack, most: int) -> Stolen | str:
 
 def _learned(game: ExtractionGame, labelled: tuple[Points, Answers], terms: Terms) -> list[Learned]:
     """What is reached without the model, from as many true labels as there are queries, and by one answer for all."""
-    points, truth = labelled
+    rng = torch.Generator().manual_seed(terms.seed)
+    order = torch.randperm(len(labelled[0]), generator=rng)  # those that an attack without choice asks about, too
+    points, truth = (part[order] for part in labelled)
     found = []
     for name in LEARNERS:
         learn = partial(getattr(extraction, name), classes=bool(game.view.classes))
