@@ -127,6 +127,7 @@ PUBLIC = {
         "recite",
         "exposure",
         "reconstruct",
+        *("reconstruct_classes", "reconstruct_records"),
         "reconstruction",
         "risk",
         "signals",

@@ -109,6 +109,8 @@ __all__ = [
     "recitation",
     "recite",
     "reconstruct",
+    "reconstruct_classes",
+    "reconstruct_records",
     "reconstruction",
     "report_games",
     "risk",

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -22,6 +22,11 @@ from ml_privacy_meter.reconstruction import closed_form, refitted
 (X, Y), (NX, NY), (PX, PY) = drawn(60), drawn(60, seed=1), drawn(200, seed=2)
 MEMBERS, OTHERS = (X.numpy(), Y.numpy()), (NX.numpy(), NY.numpy())
 TRAIN = {"optimizer": "sgd", "lr": 0.5, "momentum": 0.0, "epochs": 20, "batch_size": 1000, "schedule": "constant"}
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
 
 
 def play(model=None, members=MEMBERS, others=OTHERS, **settings) -> Game:
@@ -112,11 +117,6 @@ def test_a_linear_network_is_read_where_its_weight_decay_is_said():
     assert all(check.passed for check in game.checks)
 
 
-def network():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
-
-
 def test_networks_trained_like_the_model_give_away_the_record_to_who_trains_many():
     sides = [(x.float(), y) for x, y in ((X, Y), (NX, NY), (PX, PY))]
     game = play(network(), *sides[:2], public=sides[2], train=TRAIN, shadows=150)
@@ -126,6 +126,28 @@ def test_networks_trained_like_the_model_give_away_the_record_to_who_trains_many
     assert risks["median PSNR, non-members"].value < risks["median PSNR, non-members"].baseline
     assert "not the model itself" in game.notes[0]
     assert game.how["shadows"] == 150
+
+
+def test_networks_of_a_quantity_are_taken():
+    sides = [(x.float(), x.sum(1).float() + 0.1 * y) for x, y in ((X, Y), (NX, NY), (PX, PY))]
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
+    game = play(model, *sides[:2], public=sides[2], train={**TRAIN, "lr": 0.05}, shadows=100)
+    assert not game.tried[0].failed
+    assert game.risks["learned"]["median PSNR, members"].trials == 10
+
+
+def test_weights_that_are_not_to_be_had_are_not_read():
+    opened = replace(open_model(exact().fit(*MEMBERS)), after=lambda p: p.round(decimals=2), after_says="rounding")
+    with pytest.raises(InputError, match="pass through rounding"):
+        play(opened)
+
+
+def test_who_does_not_know_the_initial_weights_learns_less():
+    sides = [(x.float(), y) for x, y in ((X, Y), (NX, NY), (PX, PY))]
+    game = play(network(), *sides[:2], public=sides[2], train=TRAIN, shadows=150, known_start=False)
+    assert not game.shows
+    assert "draws its own initial weights" in game.notes[0]
 
 
 def test_training_networks_again_finds_the_record_too():
@@ -178,6 +200,7 @@ def test_several_attacks_are_judged_together_and_one_that_breaks_is_there_as_fai
         ({"attacks": ["closed_form", closed_form]}, "named once"),
         ({"noise": (1e-2, 1e-4)}, "positive numbers that rise"),
         ({"secrets": 1}, "secrets"),
+        ({"model": network(), "train": {"epoch": 3}}, "epochs"),
         ({"span": (1, 0)}, "the least and the largest"),
         ({"others": (OTHERS[0][:3], OTHERS[1][:3])}, "4 non-members"),
     ],

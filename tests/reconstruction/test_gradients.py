@@ -6,7 +6,8 @@ from blobs import images, seen, smooth, trained
 from torch import nn
 
 from ml_privacy_meter.reconstruction import ReconstructionGame, View, cosine, dlg
-from ml_privacy_meter.reconstruction.gradients import angle, squared, total_variation
+from ml_privacy_meter.reconstruction.gradients import angle, squared
+from ml_privacy_meter.reconstruction.likeness import total_variation
 
 quick = partial(dlg, starts=4, iterations=200)
 

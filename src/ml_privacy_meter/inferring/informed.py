@@ -1,7 +1,7 @@
 """What an informed adversary attacks: the model as it is, or networks that are trained like it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ml_privacy_meter import targets
-from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.findings import Check
 from ml_privacy_meter.inferring.refits import by_recipe, estimator_of, fit_of, fitted, linear_of, rows_of, with_each
 from ml_privacy_meter.reconstruction import InformedGame, InformedView, Range, Shadows, range_of
@@ -64,6 +64,11 @@ def sets(
     opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
     given = [as_records(side, name=name) for side, name in ((members, "members"), (non_members, "non-members"))]
     target, inside, outside = targets.fit(opened, *given)
+    if target.answers_changed:
+        raise InputError(
+            f"Reconstruction reads a model's weights, and where answers pass through {opened.after_says} these are not to "
+            "be had. Play on the model itself."
+        )
     rows = rng.permutation(len(outside))
     if public is None:
         half = len(outside) // 2
@@ -159,15 +164,19 @@ def as_it_is(own: Sets, *, l2: float | None, penalised: bool, seed: int) -> Atta
     return Attackable(games, says, linear is not None, fit is not None, checks=tuple(checks))
 
 
-def trained_like_it(own: Sets, *, train: Mapping[str, Any], shadows: int, seed: int, device: str) -> Attackable:
-    """Networks that are trained as ``train`` says, all from one drawn start: each on known members and one more."""
+def trained_like_it(
+    own: Sets, *, train: Mapping[str, Any], shadows: int, known_start: bool, seed: int, device: str
+) -> Attackable:
+    """Networks that are trained as ``train`` says, each on known members and one more."""
+    for name in train:
+        one_of(name, [field.name for field in fields(Recipe)], "setting of `train`")
     recipe = Recipe(**{"precision": "fp32", **train})
     everyone = join(*(as_records_of(side) for side in (own.members, own.public)))
     way, _ = matched(recipe, [everyone], replace(own.opened, before=None, before_key="", classes=None))
     assert isinstance(way, ByRecipe)  # a recipe makes no other
     known = own.members.take(np.delete(np.arange(len(own.members)), own.asked))
     asked, taught = own.members.take(own.asked), own.public.take(slice(0, shadows))
-    refit = by_recipe(way, known.x, known.y, seed=seed, device=device)
+    refit = by_recipe(way, known.x, known.y, seed=seed, known_start=known_start, device=device)
     made = refit(torch.cat([asked.x, taught.x]), torch.cat([asked.y, taught.y]))
     alone = refit(known.x[:0], known.y[:0]).expand(len(own.controls), -1)
     view = InformedView(
@@ -186,10 +195,10 @@ def trained_like_it(own: Sets, *, train: Mapping[str, Any], shadows: int, seed: 
         ]
         return [InformedGame(found[0], asked.x)], [InformedGame(found[1], own.controls.x)]
 
+    start = "begins with initial weights that the adversary knows" if known_start else "draws its own initial weights"
     says = (
-        f"What is attacked is not the model itself but {len(asked)} networks that were trained like it, all from the "
-        f"same initial weights, which the adversary knows: each on {len(known)} known members and one more. Where "
-        "nobody knows the initial weights and the order of batches, far less can be read."
+        f"What is attacked is not the model itself but {len(asked)} networks that were trained like it, each on "
+        f"{len(known)} known members and one more. Each {start}."
     )
     return Attackable(games, says, refits=True, shadows=len(taught))
 
@@ -216,7 +225,7 @@ def _optimum(linear: Linear, released: Tensor, members: Side) -> Check:
     if left > 0.1:
         says += (
             " So training stopped before its optimum, or its penalty is another than was assumed: this hides records "
-            "from attacks that take the optimum for granted, and not from those who know how training went."
+            "from attacks that take the optimum for granted; others may fare better."
         )
     return Check("Is the model at the optimum that the attacks take for granted?", left <= 0.1, says)
 

@@ -53,6 +53,7 @@ def reconstruct_records(
     penalised: bool = False,
     train: Mapping[str, str | int | float] | None = None,
     shadows: int = 500,
+    known_start: bool = True,
     span: Sequence[float] | None = None,
     noise: Sequence[float] = (1e-4, 1e-3, 1e-2),
     confidence: float = 0.95,
@@ -72,6 +73,7 @@ def reconstruct_records(
         penalised: the intercepts were penalised, too.
         train: how networks like the model are trained: settings of a `Recipe`. Such are attacked then.
         shadows: how many networks the adversary trains on public records, of which it learns.
+        known_start: the adversary knows the initial weights of such networks, and the order of their records.
         span: the least and the largest value that a feature can hold; None: as known records have it, tables by column.
         noise: standard deviations of noise on the weights, for the chart.
 
@@ -87,7 +89,7 @@ def reconstruct_records(
     if train is None:
         attacked = as_it_is(own, l2=l2, penalised=penalised, seed=seed)
     else:
-        attacked = trained_like_it(own, train=train, shadows=shadows, seed=seed, device=device)
+        attacked = trained_like_it(own, train=train, shadows=shadows, known_start=known_start, seed=seed, device=device)
     played = named(attacks or _fitting(attacked), reconstruction, KNOWN)
     sides = attacked.games(0.0)
     tried = tuple(_tried(attack, sides, own, confidence, len(played)) for attack in played)
@@ -217,7 +219,7 @@ def _game(
         f"median PSNR of {nearest:.1f} dB; the mean of the known records has {mean:.1f} dB.",
         _baselines(sides, confidence),
         tried,
-        _verdict(tried),
+        _verdict(tried, own_weights=not attacked.shadows),
         secret="a training record",
         curves=curves,
         checks=attacked.checks,
@@ -234,7 +236,7 @@ def _game(
     )
 
 
-def _verdict(tried: tuple[Tried, ...]) -> str:
+def _verdict(tried: tuple[Tried, ...], *, own_weights: bool) -> str:
     judged = [one for one in tried if one.excess is not None]
     if not judged:
         return "No attack ran to its end: nothing can be said."
@@ -245,9 +247,10 @@ def _verdict(tried: tuple[Tried, ...]) -> str:
         f"on with {control:.1f} dB."
     )
     if any(one.shows for one in judged):
+        whose = "The weights give" if own_weights else "The weights of networks that were trained like the model give"
         return (
-            f"The weights give away training records to somebody who knows the others. {says} Noise on the weights, or "
-            "training with differential privacy, is what helps."
+            f"{whose} away training records to somebody who knows the others. {says} Noise on the weights, or training "
+            "with differential privacy, is what helps."
         )
     return (
         f"No leak was shown. {says} That is not more than is reached without the model on as many records; another "

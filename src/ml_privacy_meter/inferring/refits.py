@@ -78,10 +78,13 @@ def with_each(fit: Fit, x: Tensor, y: Tensor, place: int) -> Refit:
     return refit
 
 
-def by_recipe(way: ByRecipe, x: Tensor, y: Tensor, *, seed: int, device: str) -> Refit:
-    """Training many networks at once, all from the same initial weights, each on these records and one more.
+def by_recipe(way: ByRecipe, x: Tensor, y: Tensor, *, seed: int, known_start: bool, device: str) -> Refit:
+    """Training many networks at once, each on these records and one more.
 
     The one more comes last; given no record at all, one network is trained on the known ones alone.
+
+    Args:
+        known_start: all begin with the same weights, and take records in the same order; else each draws its own.
     """
 
     def refit(own: Tensor, labels: Tensor) -> Tensor:
@@ -89,8 +92,9 @@ def by_recipe(way: ByRecipe, x: Tensor, y: Tensor, *, seed: int, device: str) ->
         inside = torch.ones(known + len(own), models, dtype=torch.bool)
         inside[known:] = torch.eye(len(own), models, dtype=torch.bool)
         everyone, wanted = torch.cat([x, own.to(x)]), torch.cat([y, labels.to(y)])
+        wanted = wanted.float() if wanted.is_floating_point() else wanted
         feed = partial(Tensor.to, dtype=way.dtype)
-        seeds = [seed] * models
+        seeds = [seed] * models if known_start else [seed + 1 + model for model in range(models)]
         states = fit_models(way.recipe, way.build, everyone, wanted, inside, seeds, feed=feed, device=device)
         return torch.stack([torch.cat([value.flatten() for value in state.values()]) for state in states]).double()
 
@@ -119,7 +123,7 @@ def linear_of(
     if held.shape[1] != x[0].numel() + 1:
         return None
     with as_it_answers(target.inner):
-        raw = tensor_of(target.inner(x.to(_dtype(target))), len(x)).double().cpu().reshape(len(x), -1)
+        raw = tensor_of(target.inner(_on(target, x)), len(x)).double().cpu().reshape(len(x), -1)
     own = linear.probabilities(held, with_one(x))
     if estimator is None and classes:
         raw = raw.sigmoid() if linear.rows == 1 else raw.softmax(1)
@@ -128,8 +132,10 @@ def linear_of(
     return (linear, held.flatten()) if raw.shape == own.shape and torch.allclose(raw, own, atol=1e-3) else None
 
 
-def _dtype(target: Target) -> torch.dtype:
-    return next((weight.dtype for weight in target.parameters()), torch.float64)
+def _on(target: Target, x: Tensor) -> Tensor:
+    """The records where the model is, and as it takes them."""
+    weight = next(target.parameters(), None)
+    return x if weight is None else x.to(weight)
 
 
 def _module_rows(target: Target) -> Tensor | None:

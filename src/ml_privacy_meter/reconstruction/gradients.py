@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.reconstruction.labels import arranged, inferred_labels, label_guesses
+from ml_privacy_meter.reconstruction.likeness import total_variation
 from ml_privacy_meter.reconstruction.view import View, client
 
 Distance = Callable[[Float[Tensor, "count ..."]], Tensor]
@@ -111,13 +112,6 @@ def angle(found: Gradient, seen: Gradient) -> Tensor:
     """One minus the cosine of the angle between two gradients, in [0, 2]."""
     one, other = (torch.cat([of[name].flatten() for name in seen]) for of in (found, seen))
     return 1 - torch.nn.functional.cosine_similarity(one, other, dim=0)
-
-
-def total_variation(x: Float[Tensor, "count ..."]) -> Tensor:
-    """The mean absolute difference of neighbours in the last two axes; 0 for records that are no images."""
-    if x.ndim < 3:
-        return x.new_zeros(())
-    return x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()
 
 
 def _distance(view: View, of: Callable[[Gradient, Gradient], Tensor]) -> Callable[..., Tensor]:

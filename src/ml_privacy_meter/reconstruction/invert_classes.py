@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 from ml_privacy_meter._checks import one_of
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.reconstruction.classes import ClassView
-from ml_privacy_meter.reconstruction.gradients import total_variation
+from ml_privacy_meter.reconstruction.likeness import total_variation
 
 
 def invert_classes(

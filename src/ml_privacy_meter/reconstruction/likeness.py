@@ -1,4 +1,4 @@
-"""How like two images are: PSNR and SSIM."""
+"""How like two images are, by PSNR and SSIM; how smooth one is."""
 
 import math
 
@@ -43,6 +43,13 @@ def ssim(
     c1, c2 = ((share * (span[1] - span[0])) ** 2 for share in (0.01, 0.03))
     top = (2 * mu1 * mu2 + c1) * (2 * both + c2)
     return (top / ((mu1**2 + mu2**2 + c1) * (var1 + var2 + c2))).flatten(1).mean(1)
+
+
+def total_variation(x: Float[Tensor, "count ..."]) -> Tensor:
+    """The mean absolute difference of neighbours in the last two axes; 0 for records that are no images."""
+    if x.ndim < 3:
+        return x.new_zeros(())
+    return x.diff(dim=-1).abs().mean() + x.diff(dim=-2).abs().mean()
 
 
 def unlike(images: Float[Tensor, "records ..."], span: tuple[float, float], *, least: float, most: int) -> int:
