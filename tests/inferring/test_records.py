@@ -150,14 +150,6 @@ def test_who_does_not_know_the_initial_weights_learns_less():
     assert "draws its own initial weights" in game.notes[0]
 
 
-def test_training_networks_again_finds_the_record_too():
-    sides = [(x.float(), y) for x, y in ((X, Y), (NX, NY))]
-    attacks = [partial(refitted, steps=3, starts=1, nudge=0.05)]
-    game = play(network(), *sides, train={**TRAIN, "epochs": 8}, shadows=10, attacks=attacks, secrets=2)
-    (risks,) = (game.risks[one.attack] for one in game.tried)
-    assert risks["median PSNR, members"].value > risks["median PSNR, members"].baseline + 5
-
-
 def test_tables_with_names_for_columns_and_classes_are_taken():
     names, classes = [f"f{i}" for i in range(6)], np.array(["red", "green", "blue"])
     sides = [pd.DataFrame(x.numpy(), columns=names).assign(y=classes[y]) for x, y in ((X, Y), (NX, NY))]

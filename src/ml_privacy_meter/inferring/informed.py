@@ -66,8 +66,8 @@ def sets(
     target, inside, outside = targets.fit(opened, *given)
     if target.answers_changed:
         raise InputError(
-            f"Reconstruction reads a model's weights, and where answers pass through {opened.after_says} these are not to "
-            "be had. Play on the model itself."
+            f"Reconstruction reads a model's weights, and where answers pass through {opened.after_says} these are not "
+            "to be had. Play on the model itself."
         )
     rows = rng.permutation(len(outside))
     if public is None:

@@ -1,5 +1,6 @@
 """How a model was trained, so that it can be trained again on other records."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -60,7 +61,9 @@ def fit_of(estimator: Any, seed: int, read: Callable[[Any], Tensor] = fitted) ->
     def fit(x: Tensor, y: Tensor) -> Tensor:
         own = clone(estimator).set_params(**dict.fromkeys(places, seed))
         labels = y.numpy() if classes is None else np.asarray(classes)[y.numpy()]
-        return read(own.fit(x.numpy(), labels))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what its owner has heard of before
+            return read(own.fit(x.numpy(), labels))
 
     return fit
 
