@@ -193,11 +193,13 @@ def _verdict(tried: Sequence[Tried], looked: Sequence[Check]) -> str:
     shown = [one for one in tried if one.shows]
     open_ = sum(one.shows is None for one in tried)
     if shown:
-        most = max(shown, key=lambda one: (one.excess.surely or 0.0) if one.excess else 0.0)
-        assert most.excess is not None
+        surest = {
+            one.excess.name: one for one in sorted(shown, key=_surely) if one.excess
+        }  # figures of one name compare
+        told = "; ".join(f"{one.attack} ({_figure(one.excess)})" for one in surest.values() if one.excess)
         said = (
             f"The synthetic records tell of the training records: {len(shown)} of {len(tried)} attacks do surely "
-            f"better on them than on other real records. The surest is {most.attack}, with {most.excess}."
+            f"better on them than on other real records. The surest by each figure: {told}."
         )
     elif open_ == len(tried):
         return "Nothing can be said: no attack could be judged. That is no sign of safety."
@@ -207,3 +209,11 @@ def _verdict(tried: Sequence[Tried], looked: Sequence[Check]) -> str:
             "training records than on other real ones. A stronger attack, or more records, may show one."
         )
     return said + (f" {open_} of {len(tried)} allow no conclusion." if open_ else "")
+
+
+def _surely(one: Tried) -> float:
+    return one.excess.surely or 0.0 if one.excess else 0.0
+
+
+def _figure(risk: Risk) -> str:
+    return f"{risk.name} {risk.value:.3f} [{risk.low:.3f}, {risk.high:.3f}]"
