@@ -108,6 +108,11 @@ def test_records_that_repeat_by_chance_are_no_overlap():
 
     game = audit_synthetic(coarse(2), coarse(0), coarse(1), reference=coarse(3), **QUICK)
     assert next(check for check in game.checks if check.name == APART).passed
+    few = pd.DataFrame({"job": ["cook", "judge"] * 50})
+    assert audit_synthetic(few, few, few, reference=few, attacks=[], risks=[]).tried == ()
+    many = pd.concat([coarse(seed) for seed in range(4, 12)])
+    game = audit_synthetic(coarse(2), many, coarse(1)[:80], reference=coarse(3), **QUICK)
+    assert next(check for check in game.checks if check.name == APART).passed
 
 
 def test_sets_of_two_sources_void_the_figures():
@@ -236,6 +241,13 @@ def test_few_records_are_refused_by_name():
         audit_synthetic(FRESH[:3], MEMBERS, OTHERS)
     with pytest.raises(InputError, match="at least 20 reference, found 3"):
         audit_synthetic(FRESH, MEMBERS, OTHERS, reference=REAL[:3])
+
+
+def test_words_that_all_stand_twice_single_nobody_out():
+    words = pd.DataFrame({"a": ["x", "y"] * 50, "b": ["u", "u", "v", "v"] * 25})
+    game = audit_synthetic(words, words, words, attacks=[], risks=["singling out"], columns=[1])
+    assert "found 0" in game.tried[0].note
+    assert game.shows is None
 
 
 def test_few_guesses_allow_no_conclusion():

@@ -35,6 +35,14 @@ def test_numbers_as_words_are_numbers_and_words_among_numbers_are_words():
     assert mixed["members"].values[0, 0] == mixed["read"].values[0, 0]
 
 
+def test_codes_that_are_words_everywhere_stay_words():
+    codes = pd.DataFrame({"code": ["01234", "01250", None]})
+    assert tables(members=codes, synthetic=codes)["members"].words == (2,)
+    nothing = pd.DataFrame({"code": [np.nan, np.nan]})
+    assert tables(members=codes, synthetic=nothing)["synthetic"].words == (2,)
+    assert tables(members=nothing, synthetic=nothing)["members"].words == (1,)
+
+
 def test_dates_are_numbers_and_categories_are_words():
     frame = pd.DataFrame({"day": pd.to_datetime(["2020-01-01", None, "2020-01-02"]), "kind": pd.Categorical([1, 2, 1])})
     made = tables(members=frame.assign(kind=pd.Categorical(["a", "b", "a"])))["members"]

@@ -36,6 +36,11 @@ def test_what_was_not_seen_has_a_place_too():
     assert points[0].tolist() != points[1].tolist()
 
 
+def test_a_number_beside_others_that_are_all_the_same_is_one_apart_whatever_it_is():
+    points = embedding(table([5, 0], [5, 0]))(table([5, 0], [5.001, 0], [9e9, 0], [NAN, 0]))
+    assert points[:, 0].tolist() == [0, 1, 1, 0]
+
+
 def test_only_the_commonest_words_count():
     codes = np.r_[np.arange(2 * WORDS), np.arange(WORDS // 2)].astype(float)[:, None]
     many = Table(codes, ("word",), (2 * WORDS,))

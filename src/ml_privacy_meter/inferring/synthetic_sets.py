@@ -61,7 +61,7 @@ def sets_of(synthetic: Any, members: Any, non_members: Any, reference: Any, *, s
         apart = made["reference"]
     found = Sets(made["synthetic"], made["members"], asked, apart, others, reference is not None)
     (within, chance), count = _overlap(found), len(apart)
-    if 2 * within > count and within > chance:
+    if found.given and 2 * within > count and _surely_more(within, chance, count):
         raise InputError(
             f"The reference must hold no training records, but {within} of its {count} stand among the members. Give "
             "other real records of the same source, or none: then half the non-members serve."
@@ -106,26 +106,27 @@ def _apart(sets: Sets) -> Check:
     said = f"{within} of {count} reference records have the same content as a member"
     if not sets.given:
         return Check(APART, True, said + "; they are non-members that were cut off.")
-    said += f", and {chance:g} as one of as many non-members."
-    shares = within / count, chance / count
-    low, _ = difference(wilson(within, count, 0.99), wilson(chance, count, 0.99), shares)
-    if within == 0 or low <= 0:
+    said += f", and about {chance:.0f} would as one of as many non-members."
+    if not _surely_more(within, chance, count):
         return Check(APART, True, said)
     said += (
         " The reference holds training records, and what is compared with it hides them: `domias` and "
         "`calibrated_distance` find less than there is. Take them out."
     )
-    return Check(APART, False, said, voids=shares[0] > 0.05)
+    return Check(APART, False, said, voids=within > 0.05 * count)
+
+
+def _surely_more(one: float, other: float, count: int) -> bool:
+    shares = one / count, other / count
+    return difference(wilson(one, count, 0.99), wilson(other, count, 0.99), shares)[0] > 0
 
 
 def _overlap(sets: Sets) -> tuple[int, float]:
     """How many reference records stand among the members, and about how many among as many non-members."""
     members, others, reference = (rows_of(table) for table in (sets.members, sets.others, sets.reference))
-    if not sets.given:
-        return int(np.isin(reference, members).sum()), 0.0
-    size, rng = min(len(members), len(others)), np.random.default_rng(0)
-    few = [np.isin(reference, rng.choice(of, size, replace=False)).sum() for of in (members, others)]
-    return int(np.isin(reference, members).sum()), float(few[1])
+    size = min(len(members), len(others))
+    among = np.isin(reference, np.random.default_rng(0).choice(others, size, replace=False)).sum()
+    return int(np.isin(reference, members).sum()), min(float(among) * len(members) / size, len(reference))
 
 
 def _blind(one: Table, other: Table, seed: int) -> Any:

@@ -19,7 +19,8 @@ _READ |= dict.fromkeys((".csv", ".csv.gz"), pd.read_csv) | dict.fromkeys((".tsv"
 def tables(**given: Any) -> dict[str, Table]:
     """Each of the tables by its name; the first says which columns there are. Values may be missing.
 
-    A column is one of numbers where it is so in every table, or where all its words are numbers; else one of words.
+    A column is one of numbers where it is so in one table, and all words that it holds in others are numbers; else one
+    of words. So codes that are given as words stay words.
 
     Args:
         given: DataFrames, arrays and tensors with one row a record, pairs (features, labels), paths, or records.
@@ -90,7 +91,7 @@ def _read(path: Path, name: str) -> Any:
 
 def _column(parts: list[pd.Series], name: str) -> tuple[list[np.ndarray], int]:
     """The values of one column in each table, and how many words it has."""
-    numbers = [_numbers(part) for part in parts]
+    numbers = [_numbers(part) for part in parts] if any(map(_counts, parts)) else [None]
     if all(part is not None for part in numbers):
         found = [part for part in numbers if part is not None]
         if any(np.isinf(part).any() for part in found):
@@ -100,6 +101,12 @@ def _column(parts: list[pd.Series], name: str) -> tuple[list[np.ndarray], int]:
     codes, words = pd.factorize(whole, sort=True)
     values = np.where(codes < 0, np.nan, codes.astype(np.float64))
     return np.split(values, np.cumsum([len(part) for part in parts])[:-1]), max(1, len(words))
+
+
+def _counts(part: pd.Series) -> bool:
+    """Whether it is of numbers or times by its type, and holds some."""
+    numeric = pd.api.types.is_numeric_dtype(part) or pd.api.types.is_datetime64_any_dtype(part)
+    return bool(numeric and part.notna().any())
 
 
 def _numbers(part: pd.Series) -> np.ndarray | None:

@@ -48,7 +48,8 @@ Embed = Callable[[Table], Float32[np.ndarray, "records features"]]
 def embedding(*seen: Table) -> Embed:
     """Tables -> a point for each record, fitted on the tables ``seen``, all of the same columns.
 
-    Numbers are standardised; a missing one is the mean, and one more coordinate of 1 says so. Each of the `WORDS`
+    Numbers are standardised, or 1 where all but they are the same; a missing one is the mean, and one more coordinate
+    of 1 says so. Each of the `WORDS`
     commonest words has a coordinate of its own, so that two different ones lie 1 apart; a missing word is a word.
     """
     parts = [
@@ -82,7 +83,8 @@ def _numbers(seen: Float64[np.ndarray, " records"]) -> Callable[[np.ndarray], np
 
     def numbers(values: np.ndarray) -> np.ndarray:
         missing = np.isnan(values)
-        scaled = np.where(missing, 0.0, values - mean) / (spread or 1.0)
+        away = np.where(missing, 0.0, values - mean)
+        scaled = away / spread if spread > 0 else away != 0
         return np.stack([scaled, missing] if gaps else [scaled], 1).astype(np.float32)
 
     return numbers
