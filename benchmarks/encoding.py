@@ -68,7 +68,7 @@ def low_bits(low: int, ciphered: bool, *, spare_dead: bool = False) -> Hidden:
     bits = encoding.enciphered(bits, 1) if ciphered else bits
     hidden = encoding.hide_in_low_bits(model, bits, low=low)
     if spare_dead:
-        dead = X.amax(0) == X.amin(0)
+        dead = X[ROWS].amax(0) == X[ROWS].amin(0)
         with torch.no_grad():
             hidden[0].weight[:, dead] = model[0].weight[:, dead]
     name = f"low {low} bits{', encrypted' if ciphered else ''}{', trained weights alone' if spare_dead else ''}"

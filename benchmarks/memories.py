@@ -49,16 +49,14 @@ def main(count: int, store: Path | None) -> None:
         case = prepare(model, members, non_members, references=references)
         view = View(case.target, case.everyone, Reader(Store()), case.beside.models, case.beside.inside)
         found.append(view)
-    wrong = torch.from_numpy(
-        flipped[[int(i.split(":")[1]) + len(members[1]) * i.startswith("non") for i in case.everyone.id]]
-    )
+    rows = [int(one.split(":")[1]) + len(members[1]) * one.startswith("non") for one in case.everyone.id]
+    wrong = torch.from_numpy(flipped[rows])
     of = [memorization((s := view.signals(correct)).reference, s.inside)[0] for view in found]
     told(of, wrong)
     pairs(found[0])
     scores = MembershipGame(found[0], case.member).play(lira)
-    print(
-        f"LiRA of the same models: AUC {pm.risk.auc(scores).value:.3f}, of wrong labels {pm.risk.auc(scores.where(wrong)).value:.3f}"
-    )
+    for name, part in (("all", scores), ("wrong labels", scores.where(wrong))):
+        print(f"LiRA of the first models, {name}: {pm.risk.auc(part)}")
 
 
 def network() -> torch.nn.Module:
