@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 import ml_privacy_meter as pm
-from ml_privacy_meter import encoding
+from ml_privacy_meter import encoding, targets
 from ml_privacy_meter.inferring.encoded import EVERY, find_encoded
 from ml_privacy_meter.inferring.noise import noise_like
 from ml_privacy_meter.risk.apart import apart
+from ml_privacy_meter.targets import Opened
 
 CLEAN = [hiding.clean(seed) for seed in range(1, 21)]
 OWN = 21  # the seed of one more
@@ -136,6 +137,11 @@ def test_reference_models_serve_as_clean_ones_if_they_saw_as_many_records():
 def test_clean_models_are_asked_for(references):
     with pytest.raises(pm.InputError, match="8 clean models or more"):
         played(hiding.clean(OWN), references)
+
+
+def test_saved_outputs_are_no_model():
+    with pytest.raises(pm.InputError, match="saved outputs alone"):
+        played(Opened(targets.as_saved, "saved"))
 
 
 def test_clean_models_are_of_the_same_architecture():

@@ -27,8 +27,8 @@ def correlation_penalty(values: Float[Tensor, " values"], *, strength: float = 3
                 f"There must be a weight for each value, found {len(held)} weights for {len(values)} values."
             )
         held = held[: len(values)]
-        held = held - held.mean()
-        found: Tensor = -strength * (held @ wanted / (held.norm() * wanted.norm() + 1e-12)).abs()
+        held, like = held - held.mean(), wanted.to(held)
+        found: Tensor = -strength * (held @ like / (held.norm() * like.norm() + 1e-12)).abs()
         return found
 
     return penalty

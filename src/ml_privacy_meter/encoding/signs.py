@@ -22,7 +22,7 @@ def sign_penalty(bits: Bits, *, strength: float = 50.0) -> Penalty:
         held = flat(weights)
         if len(held) < len(bits):
             raise InputError(f"There must be a weight for each bit, found {len(held)} weights for {len(bits)} bits.")
-        wanted = torch.where(bits, 1.0, -1.0)
+        wanted = torch.where(bits.to(held.device), 1.0, -1.0)
         return strength * (-held[: len(bits)] * wanted).relu().mean()
 
     return penalty

@@ -32,6 +32,8 @@ READING = (encoding.low_bits, encoding.weight_spread, encoding.weight_patterns)
 ASKING = tuple(partial(encoding.sure_of_noise, kind=kind) for kind in NOISE)
 EVERY: tuple[Detector, ...] = (*READING, *ASKING)
 NOTES = (
+    "Rounding removes what lies in low bits, and nothing else: signs of weights, correlated weights and made-up inputs "
+    "survive it. Of these only another training, by code that is trusted, is sure to be free.",
     "A model that was trained for longer, or on other data, stands apart as well: that is no proof of a secret.",
     "A trainer who knows the detectors can keep out of their sight: by encrypted data in low bits, few made-up inputs, "
     "signs of few weights. A file may hold more than weights, and integers are not looked at.",
@@ -65,6 +67,8 @@ def find_encoded(
     whole(1, probes=probes)
     whole(0, seed=seed)
     opened = model if isinstance(model, targets.Opened) else targets.open_model(model)
+    if opened.inner is targets.as_saved:
+        raise InputError("Hidden data are looked for in a model, found its saved outputs alone. Give the model.")
     sides = as_records(members, name="members"), as_records(non_members, name="non-members")
     clean = _references(references, sides)
     case = prepare(opened, *sides, references=clean, seed=seed)

@@ -43,7 +43,7 @@ def apart(
         risk = Risk(name, value, value - most, value + most, 0.0, others, surely=value - float(together))
         alike = "the other models have all the same number"
         same = bool((number[1:] == number[1]).all())
-        risks.append(replace(risk, value=None, low=0.0, high=math.inf, surely=None, note=alike) if same else risk)
+        risks.append(replace(risk, value=None, low=0.0, high=0.0, surely=None, note=alike) if same else risk)
     return tuple(risks)
 
 
