@@ -92,12 +92,12 @@ def signs(count: int = 20_480, *, epochs: int = 30, strength: float = 50.0) -> H
     )
 
 
-def correlated(count: int = 20_480, *, strength: float = 10.0) -> Hidden:
+def correlated(count: int = 20_480, *, epochs: int = 30, strength: float = 3.0) -> Hidden:
     values = X[ROWS].flatten()[:count]
     penalty = encoding.correlation_penalty(values, strength=strength)
-    model = encoding.trained(network(0), X[ROWS], Y[ROWS], penalty=penalty)
+    model = encoding.trained(network(0), X[ROWS], Y[ROWS], penalty=penalty, epochs=epochs)
     return Hidden(
-        f"correlated, {strength:g}",
+        f"correlated, {strength:g}, {epochs} epochs",
         model,
         f"{count:,} values",
         lambda of: 1 - encoding.correlation(values, encoding.read_correlated(of.parameters(), count)),
@@ -121,8 +121,9 @@ def every() -> Iterator[Hidden]:
     yield low_bits(16, True, spare_dead=True)
     yield signs(strength=10.0)
     yield signs()
-    yield signs(epochs=100)
-    yield from (correlated(strength=strength) for strength in (1.0, 3.0, 10.0))
+    yield signs(epochs=200)
+    yield from (correlated(strength=strength) for strength in (1.0, 3.0))
+    yield correlated(epochs=200)
     yield from (capacity(inputs, epochs=epochs) for inputs, epochs in ((20, 30), (100, 30), (600, 30), (600, 100)))
 
 
