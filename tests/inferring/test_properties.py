@@ -51,7 +51,8 @@ def test_a_share_that_models_tell_is_found_by_every_attack_that_can(played):
         assert not one.failed
         assert one.excess.low > 0, name
         accuracy, error = one.risks
-        assert accuracy.baseline == 0.5 and accuracy.trials == 30
+        assert accuracy.baseline == 0.5
+        assert accuracy.trials == 30
         assert error.high < error.baseline == pytest.approx(0.15), name
     assert played.shows
 
@@ -95,7 +96,8 @@ def test_more_worlds_come_with_a_curve_and_a_prior_of_their_own(sides):
     for line in curve.lines:
         assert [gap for gap, _ in line.points] == [0.2, 0.4]
     accuracy, error = found.tried[0].risks
-    assert accuracy.baseline == pytest.approx(1 / 3) and error.baseline == pytest.approx(0.4 / 3)
+    assert accuracy.baseline == pytest.approx(1 / 3)
+    assert error.baseline == pytest.approx(0.4 / 3)
     assert found.risks["the most common world"]["error of the share"].value == pytest.approx(0.4 / 3)
     assert found.curves[0].lines[0].points[1][1].value >= found.curves[0].lines[0].points[0][1].value
 
@@ -116,7 +118,8 @@ def test_worlds_differ_in_the_share_alone():
     natural = np.array([[300, 20], [50, 80], [7, 0]])
     tables = [composed(natural, 211, share) for share in (0.0, 0.13, 0.5, 1.0)]
     labels = {tuple(one.sum(1)) for one in tables}
-    assert len(labels) == 1 and sum(labels.pop()) == 211
+    assert len(labels) == 1
+    assert sum(labels.pop()) == 211
     for one, share in zip(tables, (0.0, 0.13, 0.5, 1.0), strict=True):
         assert one[:, 1].sum() == round(211 * share)
         assert np.abs(one[:, 1] - one.sum(1) * share).max() < 1
@@ -141,16 +144,18 @@ def test_victims_learn_from_members_and_shadows_from_non_members_that_are_no_mem
     assert set(deal.victims) == set(range(600))
     own = [set(rows) for rows in (deal.shadows, deal.questions, deal.poison)]
     assert len(set.union(*own)) == sum(map(len, own)) == 690
-    assert max(set.union(*own)) < 600 + 690 and min(set.union(*own)) >= 600
-    assert prepared.has[deal.poison].all() and (prepared.classes[deal.poison] != deal.label).all()
+    assert max(set.union(*own)) < 600 + 690
+    assert min(set.union(*own)) >= 600
+    assert prepared.has[deal.poison].all()
+    assert (prepared.classes[deal.poison] != deal.label).all()
     made = draw(deal, prepared.cell, setting.tables, (3, 2), 0)
-    assert made.world.tolist().count(0) == 5 and made.victims == 6
+    assert made.world.tolist().count(0) == 5
+    assert made.victims == 6
     for model, world_of in enumerate(made.world):
         rows = set(made.inside[:, model].nonzero()[:, 0].tolist())
         assert rows <= (own[0] if model >= made.victims else set(deal.victims))
-        assert (
-            prepared.has[list(rows)].sum() == round((0.2, 0.5)[world_of] * setting.size) and len(rows) == setting.size
-        )
+        assert prepared.has[list(rows)].sum() == round((0.2, 0.5)[world_of] * setting.size)
+        assert len(rows) == setting.size
 
 
 def test_how_likely_a_question_is_follows_from_its_world(sides):
@@ -174,13 +179,17 @@ def test_poison_is_in_every_poisoned_training_set_and_wrongly_labelled(sides, mo
     few = {**SETTINGS, "victims": 2, "shadows": 2, "recipe": {"epochs": 1}}
     infer_properties(network(), *sides, **few, poison=0.1, records=100, attacks=["snap"])
     (clean, inside), (spoilt, more) = seen
-    assert len(clean) == 1300 and len(spoilt) == 1310
-    assert (inside.sum(0) == 100).all() and (more.sum(0) == 110).all() and more[1300:].all()
+    assert len(clean) == 1300
+    assert len(spoilt) == 1310
+    assert (inside.sum(0) == 100).all()
+    assert (more.sum(0) == 110).all()
+    assert more[1300:].all()
     assert (more[:1300] == inside).all()
     x, y = clean.x[0:1300], np.asarray(clean.y)
     for row in range(1300, 1310):
         twin = int((x == spoilt.x[row : row + 1]).all(1).nonzero()[0])
-        assert clean.groups["has"][twin] and y[twin] != spoilt.y[row]
+        assert clean.groups["has"][twin]
+        assert y[twin] != spoilt.y[row]
 
 
 def test_the_property_may_be_a_group_a_column_or_a_number_of_one():
@@ -254,5 +263,6 @@ def test_estimators_are_fitted_anew_and_their_weights_left_alone(sides):
 def test_what_an_attack_cannot_do_stands_in_the_game(sides):
     few = {**SETTINGS, "victims": 2, "shadows": 2, "recipe": {"epochs": 1}}
     found = infer_properties(open_model(network()), *sides, **few, attacks=[per_point, "snap"])
-    assert "Set `poison`" in found.tried[1].failed and found.tried[1].excess is None
+    assert "Set `poison`" in found.tried[1].failed
+    assert found.tried[1].excess is None
     assert found.tried[0].excess.surely == found.tried[0].excess.low  # it was judged alone

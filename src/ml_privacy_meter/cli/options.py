@@ -116,7 +116,7 @@ Users = Annotated[
     str | None, _option(_A, "COLUMN", "Whose a record is (author, customer): adds figures by user.", "--users")
 ]
 
-_COLUMN = "A column of the records that is guessed from the others, with the model and without: see docs/attribute.md."
+_COLUMN = "A column of the records that is guessed from the others, with the model and without: see docs/attributes.md."
 SecretColumn = Annotated[list[str] | None, _option(_A, "COLUMN ...", _COLUMN, "--secret-column")]
 
 _B = "Reference models (more settings in a run file)"

@@ -127,9 +127,7 @@ def failing(game: Document) -> list[Document]:
 
 def adversaries(game: Document) -> list[list[str]]:
     """Each adversary, what it sees and what it does."""
-    return [
-        [one["attack"], prose(one["sees"]), prose(f"{one['says']} {one['note']}".strip())] for one, _ in rows(game)
-    ]
+    return [[one["attack"], prose(one["sees"]), prose(f"{one['says']} {one['note']}".strip())] for one, _ in rows(game)]
 
 
 def _drawn(curve: Document) -> charts.Spec:
