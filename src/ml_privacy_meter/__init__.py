@@ -33,10 +33,12 @@ from ml_privacy_meter.findings import Check, Finding, Group, Risk
 from ml_privacy_meter.games import Game
 from ml_privacy_meter.inferring.alone import report_games
 from ml_privacy_meter.inferring.attributes import infer_attributes
+from ml_privacy_meter.inferring.classes import reconstruct_classes
 from ml_privacy_meter.inferring.copies import extract_model
 from ml_privacy_meter.inferring.encoded import find_encoded
 from ml_privacy_meter.inferring.memories import memorized
 from ml_privacy_meter.inferring.properties import infer_properties
+from ml_privacy_meter.inferring.records import reconstruct_records
 from ml_privacy_meter.inferring.synthetic import audit_synthetic
 from ml_privacy_meter.recitation import exposure, recite
 from ml_privacy_meter.reconstructing import reconstruct

@@ -28,7 +28,7 @@ CLASSES = 3
 
 
 def models(world, shift, seed, questions=40, hidden=4):
-    """Made-up models: the log-odds of class 0 over questions with the property, and the weights, rise with the world."""
+    """Made-up models: log-odds of class 0 over questions with the property, and weights, rise with the world."""
     rng = torch.Generator().manual_seed(seed)
     logits = torch.randn(len(world), questions, CLASSES, generator=rng, dtype=torch.float64)
     logits[:, : questions // 2, 0] += shift * world[:, None]
@@ -158,7 +158,7 @@ def test_attacks_that_cannot_be_played_say_why():
         snap(replace(view, labels=torch.zeros(40, dtype=torch.long)))
     with pytest.raises(InputError, match="out of reach"):
         permutation_invariant(replace(view, victims=Models(view.victims.logits)))
-    with pytest.raises(InputError, match="`0.weight` is none"):
+    with pytest.raises(InputError, match=r"`0\.weight` is none"):
         permutation_invariant(
             replace(view, shadows=replace(view.shadows, weights=lambda _: {"0.weight": torch.ones(2, 3, 3)}))
         )

@@ -11,6 +11,8 @@ from ml_privacy_meter import records
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.cli.kinds import settings_of
 from ml_privacy_meter.games import Game, failed
+from ml_privacy_meter.inferring.alone import report_games
+from ml_privacy_meter.report import Report
 from ml_privacy_meter.types import Records
 
 MEMBERSHIP = "membership"
@@ -18,7 +20,7 @@ PLAYS = {  # by section: where its game is played
     "attribute": "attributes:infer_attributes",
     "property": "properties:infer_properties",
     "reconstruction": "records:reconstruct_records",
-    "inversion": "classes:invert_classes",
+    "inversion": "classes:reconstruct_classes",
     "extraction": "copies:extract_model",
     "memorization": "memories:memorized",
     "encoding": "encoded:find_encoded",
@@ -87,6 +89,11 @@ def played(settings: Mapping[str, Any], base: Path, case: tuple[Any, Any, Any], 
             games = failed(name, f"{kind}{problem}")
         found += games if isinstance(games, tuple) else [games]
     return tuple(found)
+
+
+def alone(case: tuple[Any, Any, Any], games: Sequence[Game], *, device: str = "", **shared: Any) -> Report:
+    """The report of games beside membership alone."""
+    return report_games(*case, *games, **shared)
 
 
 def _records(path: str, base: Path, settings: Mapping[str, Any], name: str) -> Records:

@@ -22,7 +22,6 @@ from ml_privacy_meter.cli.tracking import TRACK, check_trackers, track
 from ml_privacy_meter.cli.tuning import IN_MODEL, TUNING, base_from, is_tuned_here, references_tuned, tuned_here
 from ml_privacy_meter.cli.variables import expanded
 from ml_privacy_meter.cli.watching import SNAPSHOTS, TRACE, models_of, trace_of, try_watched, watched_from
-from ml_privacy_meter.inferring.alone import report_games
 from ml_privacy_meter.report import Report, check_folder, check_pdf, check_shown
 from ml_privacy_meter.report.folder import new_beside
 from ml_privacy_meter.signals.answers import Answers
@@ -90,7 +89,7 @@ def audit_from(
         written: the settings before variables were replaced, as the report shows them.
     """
     out = _ready(settings, base)
-    answers = answers_from(settings.get("assessment", {}), base)
+    answers_from(settings.get("assessment", {}), base)
     run = dict(settings.get("run", {}))
     store = _path(base, run.pop("store", STORE))
     with importable(base):
@@ -102,34 +101,35 @@ def audit_from(
         seen, references = watched_from(settings, base), None
         if "references" in settings:
             try_watched(model, (members, non_members), seen, store=store, **run)
-            references = references_from(
-                references_tuned(settings, base),
-                base,
-                model=model,
-                sides=(members, non_members),
-                store=store,
-                **_of_training(run),
-            )
+            given, sides = references_tuned(settings, base), (members, non_members)
+            references = references_from(given, base, model=model, sides=sides, store=store, **_of_training(run))
         case, of_figures = (model, members, non_members), settings.get("figures", {})
         shared = {name: of_figures[name] for name in ("confidence",) if name in of_figures} | _of_training(run)
         others = games.played(settings, base, case, references=references, **shared)
-        if games.MEMBERSHIP in games.asked(settings):
-            report = audit(
-                model,
-                members,
-                non_members,
-                references=references,
-                attacks=attacks or None,
-                store=store,
-                show_records=show_records,
-                guarantee=claimed(settings),
-                **base_from(settings, base),
-                **seen,
-                **run,
-                **of_figures,
-            ).with_games(*others)
-        else:
-            report = report_games(*case, *others, **{name: value for name, value in shared.items() if name != "device"})
+        if games.MEMBERSHIP not in games.asked(settings):
+            return _kept(games.alone(case, others, **shared), out, settings, base, written)
+        report = audit(
+            model,
+            members,
+            non_members,
+            references=references,
+            attacks=attacks or None,
+            store=store,
+            show_records=show_records,
+            guarantee=claimed(settings),
+            **base_from(settings, base),
+            **seen,
+            **run,
+            **of_figures,
+        )
+    return _kept(report.with_games(*others), out, settings, base, written)
+
+
+def _kept(
+    report: Report, out: Path, settings: Mapping[str, Any], base: Path, written: Mapping[str, Any] | None
+) -> tuple[Report, Path]:
+    """The report with what the run file says of it, and the folder it was saved in."""
+    answers = answers_from(settings.get("assessment", {}), base)
     report = report.answered(answers) if answers else report
     report = with_run_file(report, settings if written is None else written, base)
     folder = _saved(report, out, pdf=settings.get("pdf", False))

@@ -34,13 +34,12 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
     together = _together(document)
     reliability = _reliability(document)
     read, watched, of_users = _weights(document), _by_round(document), _by_user(document)
-    games = [_game(f"game-{number}", game) for number, game in enumerate(document.get("games", ()), 1)]
+    games = [_game(number, game) for number, game in enumerate(document.get("games", ()), 1)]
     drawn = [
         *(chart for part in (together, read, watched, of_users, *games) for chart in part["charts"]),
         *(chart for section in sections for chart in section["charts"]),
         *reliability,
     ]
-    specs = {chart["key"]: chart["spec"] for chart in drawn}
     return template("page.html").render(
         document=document,
         records=records,
@@ -67,8 +66,8 @@ def page(document: Document, records: Packed | None = None, shown: Shown | None 
         glossary=glossary.glossary(document),
         about=about.lines(document),
         assessment=assessment(document),
-        specs=embedded(specs),
-        bundle=bundle() if specs else "",
+        specs=embedded({chart["key"]: chart["spec"] for chart in drawn}),
+        bundle=bundle() if drawn else "",
     )
 
 
@@ -149,8 +148,9 @@ def _by_user(document: Document) -> Document:
     }
 
 
-def _game(key: str, game: Document) -> Document:
+def _game(number: int, game: Document) -> Document:
     """One game beside membership."""
+    key = f"game-{number}"
     return {
         **game,
         "key": key,
