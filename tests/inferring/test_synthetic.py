@@ -78,6 +78,8 @@ def test_several_attacks_are_held_to_more_than_one():
     beside = audit_synthetic(FRESH, MEMBERS, OTHERS, reference=REAL, tries=30).tried[1]
     assert alone.risks[0].low == beside.risks[0].low
     assert beside.excess.surely < alone.excess.surely < alone.excess.low
+    copied = audit_synthetic(MEMBERS, MEMBERS, OTHERS, **QUICK).tried[1]
+    assert copied.excess.baseline < copied.excess.surely < copied.excess.low
 
 
 def test_the_same_seed_gives_the_same_game_whatever_else_is_played():
@@ -110,8 +112,9 @@ def test_records_that_repeat_by_chance_are_no_overlap():
     assert next(check for check in game.checks if check.name == APART).passed
     few = pd.DataFrame({"job": ["cook", "judge"] * 50})
     assert audit_synthetic(few, few, few, reference=few, attacks=[], risks=[]).tried == ()
-    many = pd.concat([coarse(seed) for seed in range(4, 12)])
-    game = audit_synthetic(coarse(2), many, coarse(1)[:80], reference=coarse(3), **QUICK)
+    rng = np.random.default_rng(0)
+    many, some, real = (rng.integers(0, 500, (count, 1)) for count in (4_000, 80, 300))  # nearly all 500 are members
+    game = audit_synthetic(some, many, some, reference=real, attacks=[], risks=[])
     assert next(check for check in game.checks if check.name == APART).passed
 
 
