@@ -287,6 +287,9 @@ def test_a_column_that_gives_the_secret_away_is_named_and_dropped_it_is_filled_f
     for known in (dropped.records, dropped.auxiliary):
         assert known.answers().confidence.diff(dim=1).abs().max() < 1e-9
     assert plain.records.answers().confidence.diff(dim=1).abs().min() > 0
+    donors = dropped.auxiliary.answers.func.__self__.filled.fills[0][1]  # of auxiliary records, not themselves
+    assert (donors != np.arange(len(donors))[:, None]).all()
+    assert torch.equal(dropped.secret[torch.from_numpy(donors)], torch.tensor([[0, 1]]).expand(len(donors), 2))
 
 
 def test_a_column_that_gives_away_a_part_of_the_secrets_is_named():
