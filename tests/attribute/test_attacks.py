@@ -101,6 +101,14 @@ def test_an_answer_does_not_hang_on_who_else_is_asked_about(view, name):
     torch.testing.assert_close(attack(replace(view, records=few)), attack(view)[first])
 
 
+def test_the_adversarys_records_are_non_members_that_are_not_asked_about_and_all_members_are(view):
+    own, asked = ({tuple(row) for row in known.features.tolist()} for known in (view.auxiliary, view.records))
+    members, others = ({tuple(row) for row in x[:, 1:].double().tolist()} for x, _ in world(0, leaky=True)[1:])
+    assert own.isdisjoint(asked)
+    assert {row[:-1] for row in own} < others  # the label comes last
+    assert members < {row[:-1] for row in asked} <= members | others
+
+
 def test_the_one_value_with_which_the_model_is_right_is_guessed_by_csmia_else_the_surest_or_the_least_sure(view):
     answers = Answers(
         confidence=torch.zeros(3, 2),
