@@ -107,6 +107,8 @@ def test_the_adversarys_records_are_non_members_that_are_not_asked_about_and_all
     assert own.isdisjoint(asked)
     assert {row[:-1] for row in own} < others  # the label comes last
     assert members < {row[:-1] for row in asked} <= members | others
+    inside = [tuple(row[:-1]) in members for row in view.records.features.tolist()]
+    assert 0.4 < sum(inside[: len(inside) // 2]) / sum(inside) < 0.6  # their order says nothing
 
 
 def test_the_one_value_with_which_the_model_is_right_is_guessed_by_csmia_else_the_surest_or_the_least_sure(view):
