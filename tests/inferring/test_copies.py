@@ -81,8 +81,10 @@ def test_what_cannot_be_learned_is_not_shown_to_be_copied(model):
 
 
 def test_figures_are_shares_of_equal_answers_beside_the_best_without_the_model():
-    model, labels = untrained(), torch.arange(400) % 3
-    kept = []
+    model, labels, kept = untrained(), OTHERS[1].clone(), []
+    with torch.no_grad():
+        told = model(OTHERS[0]).argmax(1)
+    labels[:280] = told[:280]  # true labels teach something of the model
 
     def keeping(view):
         """A kept copy."""
@@ -104,6 +106,7 @@ def test_figures_are_shares_of_equal_answers_beside_the_best_without_the_model()
     assert risks["fidelity"].baseline == pytest.approx(max(without))
     constant = found.risks["one answer"]["fidelity"].value
     assert constant == pytest.approx(float(own.bincount().max()) / 200)
+    assert constant < max(without)
     assert risks["fidelity excess"].value == pytest.approx(float(agrees) - max(without))
 
 
@@ -262,6 +265,12 @@ def test_the_pool_may_be_of_another_kind_and_never_holds_what_copies_are_judged_
         assert not held & {tuple(row) for row in view.pool.tolist()}
     with pytest.raises(InputError, match=r"The pool must have the form of the other records, \(5,\), found \(4,\)"):
         play(pool=(points(9, 1, 4), torch.zeros(9)))
+
+
+def test_uniform_points_that_judge_are_not_those_that_an_attack_draws():
+    settings = {**QUICK, "learner": "tree", "budgets": (200,), "attacks": ["uniform"]}
+    found = extract_model(Hashed(0), MEMBERS, OTHERS, **settings)
+    assert figures(found, "uniform")["fidelity on uniform points"].value < 0.6
 
 
 def test_an_attack_that_fails_is_told_of_and_costs_no_other():
