@@ -29,6 +29,7 @@ ANSWERS = ("probabilities", "labels")
 LEARNERS = ("network", "linear", "tree")
 MOST_HELD, MOST_POOL = 2_000, 10_000
 LEAST = 20
+APART = 2_654_435_769  # from the seed of an attack; torch reads 32 bits of one
 CLOSE = 0.1  # standard deviations that quantities may lie apart and count as equal
 
 
@@ -154,7 +155,7 @@ def _game(
     soft = terms.answers != "labels" or not classes
     low, high = public.amin(0), public.amax(0)
     view = View(Door(serve, 0), public, low, high, form.whole, classes, soft, terms.decimals, learn, terms.seed)
-    drawn = replace(view, seed=terms.seed + 2**32).uniform(noise)  # others than an attack draws
+    drawn = replace(view, seed=(terms.seed + APART) % 2**32).uniform(noise)  # others than an attack draws
     sets = {RECORDS: Held(judged[0], said(judged[0]), judged[1]), NOISE: Held(drawn, said(drawn))}
     close = 0.0 if classes else CLOSE * float(truth.std(0, correction=0).mean())
     return ExtractionGame(serve, view, sets, close), (points, truth)
