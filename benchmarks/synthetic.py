@@ -77,7 +77,7 @@ def adult(data: Path) -> None:
     kinds["members' columns shuffled one by one, with a weight that is nearly an id"] = (shuffled, *weighed[:3])
     for name, (*sets, held) in kinds.items():
         start = time.perf_counter()
-        game = audit_synthetic(*sets, reference=held, secrets=SECRETS)
+        game = audit_synthetic(*sets, reference=held, inferred=SECRETS)
         print(f"\nAdult, {name} ({time.perf_counter() - start:.0f} s)\n{game}")
         print("\n".join(f"  {one.attack}: {one.note}" for one in game.tried if one.note), flush=True)
 
@@ -102,7 +102,7 @@ def blank(worlds: int = 1_000) -> None:
     x = load_breast_cancer().data
     for seed in range(trials):
         parts = np.split(x[np.random.default_rng(seed).permutation(len(x))], [140, 280, 420])
-        game = audit_synthetic(*parts[:3], reference=parts[3], secrets=["0"], tries=300, seed=seed)
+        game = audit_synthetic(*parts[:3], reference=parts[3], inferred=["0"], tries=300, seed=seed)
         for tried in game.tried:
             counts[tried.attack] += bool(tried.excess and tried.excess.low > 0)
         counts["the verdict"] += bool(game.shows)

@@ -16,7 +16,7 @@ from ml_privacy_meter.inferring.synthetic_sets import APART, LIKE, sets_of
 from ml_privacy_meter.inferring.tables import rows_of, tables
 from ml_privacy_meter.risk.checks import SHIFT
 
-QUICK = {"attacks": ["distance_to_closest"], "risks": ["inference"], "secrets": ["job"], "tries": 300}
+QUICK = {"attacks": ["distance_to_closest"], "risks": ["inference"], "inferred": ["job"], "tries": 300}
 MEMBERSHIP = ["domias", "density", "distance_to_closest", "calibrated_distance"]
 
 
@@ -154,7 +154,7 @@ def test_fewer_non_members_than_members_are_said_to_hide_singling_out():
 def test_arrays_of_numbers_are_audited_too():
     rng = np.random.default_rng(0)
     members, others = rng.normal(size=(2, 200, 6))
-    settings = {"secrets": ["0"], "known": ["1", "2"], "link": ["0", "3"], "columns": [2], "tries": 100}
+    settings = {"inferred": ["0"], "known": ["1", "2"], "link": ["0", "3"], "columns": [2], "tries": 100}
     game = audit_synthetic(members, torch.from_numpy(members), others, **settings)
     assert game.risks["distance_to_closest"]["AUC"].value == 1
     assert "a table of 0, 3 and" in " ".join(game.notes)
@@ -184,9 +184,9 @@ def test_a_strangers_attack_that_fails_costs_the_others_nothing():
     [
         ({"attacks": ["domain"]}, "Did you mean `domias`"),
         ({"risks": ["inferring"]}, "Did you mean `inference`"),
-        ({"secrets": ["jobs"]}, "Did you mean `job`"),
+        ({"inferred": ["jobs"]}, "Did you mean `job`"),
         ({"known": ["twon"]}, "Did you mean `town`"),
-        ({"secrets": ["job"], "known": ["job"]}, "Something must be known"),
+        ({"inferred": ["job"], "known": ["job"]}, "Something must be known"),
         ({"risks": ["linkability"], "link": list(worlds.NAMES)}, "leave some"),
         ({"risks": ["singling out"], "columns": [0]}, "`columns`"),
         ({"tolerance": 2}, "`tolerance`"),

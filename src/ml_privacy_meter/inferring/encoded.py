@@ -78,7 +78,7 @@ def find_encoded(
     tried, baseline = _judged(chosen, view, confidence)
     room = room_of(opened, sides, reader, confidence)
     return Game(
-        name="encoded",
+        name="encoding",
         question="Was training data hidden in the model by who trained it?",
         knows="A malicious trainer chose how the model was trained, knew every record, and later reads the model or "
         "its answers. The detectors see the model, and clean models that were trained in the same way.",

@@ -65,7 +65,7 @@ def memorized(
     seen = _Seen(case, view.signals(BY[by]), by, above, confidence, seed)
     heart, kind, (others, pairs) = _by_heart(seen), _of_its_kind(seen), _influence(seen, most)
     return Game(
-        name="memorized",
+        name="memorization",
         question="What does the model know by heart?",
         knows="Whoever trains models with and without each record: the owner, or an adversary with such records, who "
         "learns it of these.",

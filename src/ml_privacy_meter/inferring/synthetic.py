@@ -44,7 +44,7 @@ def audit_synthetic(
     reference: Any = None,
     attacks: Sequence[Attack | str] | None = None,
     risks: Sequence[str] = RISKS,
-    secrets: Sequence[str] | None = None,
+    inferred: Sequence[str] | None = None,
     known: Sequence[str] | None = None,
     link: Sequence[str] | None = None,
     columns: Sequence[int] = (1, 4),
@@ -66,7 +66,7 @@ def audit_synthetic(
         reference: real records beside both, which the adversary holds; None: half the non-members, drawn.
         attacks: that tell members from others: names in `synthetic`, or functions of a `synthetic.View`.
         risks: which of "singling out", "linkability" and "inference" are looked at.
-        secrets: columns that are inferred; None: each, where there are at most 20.
+        inferred: columns that are inferred; None: each, where there are at most 20.
         known: columns that are known of whom a secret is inferred; None: all others.
         link: columns of the first of two tables that are linked; all others are of the second. None: half, drawn.
         columns: by how many columns somebody is singled out; each an attack of its own.
@@ -90,14 +90,14 @@ def audit_synthetic(
         link_plays, left = plays.linking(sets, link, neighbours, tries, seed)
         rest += link_plays
     if "inference" in risks:
-        rest += plays.inference(sets, secrets, known, tolerance, tries, seed)
+        rest += plays.inference(sets, inferred, known, tolerance, tries, seed)
     joint = 1 - (1 - confidence) / max(1, 2 * len(telling) + len(rest))  # what tells members has two figures
     bar = tqdm([*telling, *rest], "Attacks on synthetic records", delay=2, leave=False, disable=None)
     tried = tuple(_tried(one, confidence, joint) for one in bar)
     looked = checks(sets, confidence=confidence, seed=seed)
     notes = (*_notes(sets, left, bool(rest)), copies(sets))
-    if "inference" in risks and secrets is None and len(sets.synthetic.columns) > plays.EVERY:
-        notes += (f"No column was inferred: there are more than {plays.EVERY}. Name those that matter in `secrets`.",)
+    if "inference" in risks and inferred is None and len(sets.synthetic.columns) > plays.EVERY:
+        notes += (f"No column was inferred: there are more than {plays.EVERY}. Name those that matter in `inferred`.",)
     how: dict[str, Any] = {name: len(getattr(sets, name)) for name in ("synthetic", "members", "others", "reference")}
     how |= {"most": most, "tries": tries, "tolerance": tolerance, "neighbours": neighbours, "link": list(left)}
     said = _verdict(tried, looked)

@@ -87,15 +87,15 @@ def linking(
 
 
 def inference(
-    sets: Sets, secrets: Sequence[str] | None, known: Sequence[str] | None, tolerance: float, tries: int, seed: int
+    sets: Sets, inferred: Sequence[str] | None, known: Sequence[str] | None, tolerance: float, tries: int, seed: int
 ) -> list[Play]:
     """Attacks that infer a column, one for each secret."""
     names = sets.synthetic.columns
-    if secrets is None:
-        secrets = names if len(names) <= EVERY else ()
+    if inferred is None:
+        inferred = names if len(names) <= EVERY else ()
     asked, member = _mixed(sets.members, sets.others, tries, np.random.default_rng(seed))
     have, plays = _columns(names if known is None else known, sets.synthetic, "known"), []
-    for secret in _columns(secrets, sets.synthetic, "secrets"):
+    for secret in _columns(inferred, sets.synthetic, "inferred"):
         given = [name for name in have if name != secret]
         if not given:
             raise InputError(f"Something must be known of whom `{secret}` is inferred. Name columns in `known`.")

@@ -1,11 +1,13 @@
 """How numbers are written: counts, figures and their intervals."""
 
+import re
 from collections.abc import Sequence
 
 from ml_privacy_meter.report.document import Document
 
-# Figures that are no shares, and so not written in per cent; nor is one whose name ends in its unit: "PSNR (dB)".
+# Figures that are no shares, and so not written in per cent; nor is one whose name ends in its unit: "error (years)".
 DECIMAL = ("AUC", "epsilon", "correlation")
+QUANTITIES = re.compile(r"PSNR|\)$")
 
 
 def count(number: int, what: str) -> str:
@@ -64,7 +66,7 @@ def memorized(exposed: Document) -> str:
 
 
 def in_per_cent(name: str) -> bool:
-    return not name.startswith(DECIMAL) and not name.endswith(")")
+    return not name.startswith(DECIMAL) and not QUANTITIES.search(name)
 
 
 def one_in(fpr: float | None) -> str:
@@ -77,7 +79,7 @@ def one_in(fpr: float | None) -> str:
 
 def _digits(name: str, numbers: Sequence[float]) -> list[str]:
     """All with as many digits as the first needs."""
-    if name.endswith(")"):
+    if QUANTITIES.search(name):
         return [_minus(f"{number:.3g}") for number in numbers]
     if not in_per_cent(name):
         return [_minus(f"{number:.3f}") for number in numbers]

@@ -11,6 +11,7 @@ TITLES = {
     "attribute": "Hidden attributes",
     "property": "Facts about the whole training set",
     "reconstruction": "Reconstructed records",
+    "inversion": "Reconstructed classes",
     "extraction": "Copies of the model",
     "memorization": "Records known by heart",
     "encoding": "Data hidden in the weights",
