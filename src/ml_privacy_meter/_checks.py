@@ -25,3 +25,8 @@ def one_of(word: str, options: Iterable[str], what: str) -> str:
     near = difflib.get_close_matches(word, options, n=1, cutoff=0.5)
     hint = f"Did you mean `{near[0]}`?" if near else f"Choose from: {', '.join(sorted(options))}."
     raise InputError(f"There is no {what} `{word}`. {hint}")
+
+
+def why(problem: BaseException) -> str:
+    """What went wrong, in a sentence: an error of ours speaks for itself, of others the kind is said too."""
+    return str(problem) if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem}"

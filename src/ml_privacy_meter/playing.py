@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._checks import why
 from ml_privacy_meter.findings import Finding, Risk
 from ml_privacy_meter.membership import Attack, MembershipGame, access, describe, watches_of, weights_read
 from ml_privacy_meter.risk import advantage, auc, balanced_accuracy, error, power, tpr_at_fpr
@@ -60,8 +60,7 @@ def play(
     try:
         scores = game.play(attack)
     except Exception as failure:  # whatever a stranger's attack raises belongs in the report
-        kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
-        return Finding(name, says, sees, None, failed=f"{kind}{failure}")
+        return Finding(name, says, sees, None, failed=why(failure))
     risks = [measure(scores) for measure in measures]
     if joint:
         risks = [replace(r, surely=measure(scores).low) for r, measure in zip(risks, joint, strict=True)]

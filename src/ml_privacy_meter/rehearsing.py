@@ -7,7 +7,7 @@ from itertools import islice
 
 from tqdm.auto import tqdm
 
-from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._checks import InputError, why
 from ml_privacy_meter.findings import Check, Finding
 from ml_privacy_meter.membership import Attack, MembershipGame, as_rehearsed, rehearsals
 from ml_privacy_meter.risk.carried import carried
@@ -80,8 +80,7 @@ def _rehearsed(game: MembershipGame, attacks: Mapping[str, Attack]) -> Rehearsed
                         settings = attack.keywords if isinstance(attack, partial) else {}
                         scores[name] += how(game.view, few=FEW, **settings)
                 except Exception as problem:  # whatever a stranger's attack raises must not cost the others
-                    kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "
-                    failed[name] = f"{kind}{problem}"
+                    failed[name] = why(problem)
     kept = {name: tuple(found) for name, found in scores.items() if found and name not in failed}
     return Rehearsed(kept, matched, failed)
 

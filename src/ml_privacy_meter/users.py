@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ml_privacy_meter import signals
-from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._checks import InputError, why
 from ml_privacy_meter.by_user import ByUser, ExposedUser, Known, OfShare, UserFinding
 from ml_privacy_meter.case import BLIND_WIDTH, LARGE, Case
 from ml_privacy_meter.findings import Check, Finding, Risk
@@ -171,8 +171,7 @@ def _of_authors(
 
 
 def _failed(name: str, says: str, failure: Exception) -> UserFinding:
-    kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
-    return UserFinding(name, says, failed=f"{kind}{failure}")
+    return UserFinding(name, says, failed=why(failure))
 
 
 def _finding(name: str, says: str, scores: ByKnown, held: Trials, figures: _Figures) -> UserFinding:

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from ml_privacy_meter import records
-from ml_privacy_meter._checks import InputError, one_of
+from ml_privacy_meter._checks import InputError, one_of, why
 from ml_privacy_meter.cli.kinds import settings_of
 from ml_privacy_meter.games import Game, failed
 from ml_privacy_meter.inferring.alone import report_games
@@ -85,8 +85,7 @@ def played(settings: Mapping[str, Any], base: Path, case: tuple[Any, Any, Any], 
             asks = (given.pop("path"), *case[1:]) if name == "synthetic" else case
             games = play(*asks, **given)
         except Exception as problem:  # an audit is not lost for one game
-            kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "
-            games = failed(name, f"{kind}{problem}")
+            games = failed(name, why(problem))
         found += games if isinstance(games, tuple) else [games]
     return tuple(found)
 

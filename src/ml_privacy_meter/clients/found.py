@@ -1,16 +1,13 @@
 """What an audit of clients found: figures by attack and by client, as a table and as JSON."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.findings import Group, Risk
-from ml_privacy_meter.membership import describe
 from ml_privacy_meter.report.document import dump
 
 if TYPE_CHECKING:
@@ -110,14 +107,6 @@ class ClientAudit:
 
     def __str__(self) -> str:
         return "\n".join(f"{one.attack}: {risk}" for one in self.found for risk in one.risks)
-
-
-def told(attack: Any) -> tuple[str, str, str]:
-    """An attack's name with its settings, what it says, and what it sees, by its docstring."""
-    documented = attack.func if isinstance(attack, partial) else attack
-    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
-    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
-    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
 
 
 def _found(one: Found) -> dict[str, Any]:

@@ -15,10 +15,11 @@ from ml_privacy_meter import targets
 from ml_privacy_meter._checks import InputError, in_range
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.clients.figures import clustered_auc
-from ml_privacy_meter.clients.found import ClientAudit, Found, told
+from ml_privacy_meter.clients.found import ClientAudit, Found
 from ml_privacy_meter.clients.imitated import Imitated, imitated
 from ml_privacy_meter.clients.seen import check_fits, fill
 from ml_privacy_meter.federated import federate
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.property import Attack, PropertyGame, Trial, View, learned
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.signals.layers import bare

@@ -13,8 +13,9 @@ from ml_privacy_meter import targets
 from ml_privacy_meter._checks import InputError
 from ml_privacy_meter.case import mixed
 from ml_privacy_meter.clients.figures import above, by_client, by_label, top_1
-from ml_privacy_meter.clients.found import ClientAudit, Found, told
+from ml_privacy_meter.clients.found import ClientAudit, Found
 from ml_privacy_meter.clients.seen import parts
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.records import as_records, join, scan
 from ml_privacy_meter.signals import Reader, Store
 from ml_privacy_meter.source import Attack, Guesses, SourceGame, View, alignment, smallest_loss

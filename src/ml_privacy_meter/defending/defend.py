@@ -11,7 +11,7 @@ import pandas as pd
 from rich.table import Table
 from tqdm.auto import tqdm
 
-from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._checks import InputError, in_range, why
 from ml_privacy_meter.defending.document import SCHEMA, document
 from ml_privacy_meter.defending.entries import NONE, Entry, entries_of, usual
 from ml_privacy_meter.defending.rows import rows_of
@@ -258,8 +258,7 @@ def _tried(entries: Sequence[Entry], on: Bench) -> tuple[list[Trial], dict[str, 
             except Exception as problem:  # one defense that fails must not cost the others
                 if entry.kind == NONE:
                     raise
-                kind = "" if isinstance(problem, InputError) else f"{type(problem).__name__}: "
-                failed[entry.name] = f"{kind}{problem}"
+                failed[entry.name] = why(problem)
             bar.update()
     return trials, failed
 

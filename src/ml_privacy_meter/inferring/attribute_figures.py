@@ -1,6 +1,5 @@
 """The attribute game, measured: figures of each attack, checks, and what they say."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,13 +7,13 @@ from functools import partial
 import numpy as np
 import torch
 
-from ml_privacy_meter._checks import InputError
+from ml_privacy_meter._checks import why
 from ml_privacy_meter.attribute import Attack, AttributeGame, Guesses, imputation, prior
 from ml_privacy_meter.findings import Group, Risk
 from ml_privacy_meter.games import Game, Tried
 from ml_privacy_meter.inferring.attribute_checks import checks
 from ml_privacy_meter.inferring.hidden_columns import Asked
-from ml_privacy_meter.membership import describe
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.risk.guesses import area, area_excess, area_leak, fewer, leak, surest, surest_leak
 from ml_privacy_meter.risk.rates import excess, success
 
@@ -36,7 +35,7 @@ def measured(
     plain, without = game.play(prior), game.play(imputation)
     figures = partial(_figures, asked=asked, top=top, confidence=confidence)
     blind = Guesses(torch.zeros_like(plain.score), plain.right)
-    baselines = (Tried(*_told(prior), figures(plain, blind)), Tried(*_told(imputation), figures(without, plain)))
+    baselines = (Tried(*told(prior), figures(plain, blind)), Tried(*told(imputation), figures(without, plain)))
     rare = not asked.quantity and float(game.view.prior.exp().max()) > RARE
     shared = 1 - (1 - confidence) / (len(attacks) * games * FIGURES)
     tried: list[Tried] = []
@@ -45,12 +44,11 @@ def measured(
         try:
             found = game.play(attack)
         except Exception as failure:  # whatever a stranger's attack raises belongs in the report
-            kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
-            tried.append(Tried(*_told(attack), failed=f"{kind}{failure}"))
+            tried.append(Tried(*told(attack), failed=why(failure)))
             leaks.append([])
             continue
         risks = (*figures(found, without), *_gains(found, without, asked, confidence))
-        tried.append(Tried(*_told(attack), risks, groups=_groups(found, without, asked, confidence)))
+        tried.append(Tried(*told(attack), risks, groups=_groups(found, without, asked, confidence)))
         leaks.append(_leaks(found, without, asked, rare=rare, top=top, confidence=confidence, shared=shared))
     return _game(game, asked, baselines, judged(tried, leaks), rare=rare, top=top)
 
@@ -268,11 +266,3 @@ def _notes(game: AttributeGame, asked: Asked, rare: bool) -> tuple[str, ...]:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _told(attack: Attack) -> tuple[str, str, str]:
-    """An attack's name with its settings, what it does, and what it sees, by its docstring."""
-    documented = attack.func if isinstance(attack, partial) else attack
-    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
-    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
-    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ml_privacy_meter import reconstruction, targets
-from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._checks import InputError, in_range, why
 from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.games import Game, Tried
 from ml_privacy_meter.inferring.informed import Sets, as_records_of, sets
-from ml_privacy_meter.inferring.reconstructed import failure, named, told
+from ml_privacy_meter.inferring.reconstructed import named
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.reconstruction import ClassAttack, ClassGame, ClassView, Seen, invert_classes
 from ml_privacy_meter.risk.likeness import Origin, median
 from ml_privacy_meter.risk.rates import excess, excess_of_members, success
@@ -138,7 +139,7 @@ def _tried(attack: ClassAttack, game: ClassGame, held: _Held, confidence: float,
     try:
         seen = game.play(attack)
     except Exception as problem:  # a stranger's attack must not cost the others
-        return Tried(*words, failed=failure(problem))
+        return Tried(*words, failed=why(problem))
     best = held.seen[held.best]
     wins, losses = seen.members > best.members, best.members > seen.members
     both = (

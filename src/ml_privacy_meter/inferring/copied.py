@@ -12,8 +12,8 @@ from ml_privacy_meter.extraction import Attack, Copy, ExtractionGame, Judged, Li
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.games import Curve, Game, Line, Tried
 from ml_privacy_meter.inferring.copies_words import FIGURES, NOISE, RECORDS, WITHOUT, Terms, knows, notes, verdict
-from ml_privacy_meter.inferring.told import told
 from ml_privacy_meter.membership import describe
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.risk.rates import excess, success
 
 Weights = tuple[Tensor, Tensor]

@@ -1,6 +1,5 @@
 """Was training data hidden in the weights? Detectors of a malicious trainer, each beside clean models."""
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.games import Game, Tried
 from ml_privacy_meter.inferring.noise import noise_like
 from ml_privacy_meter.inferring.room import Room, room_of
-from ml_privacy_meter.membership import describe
+from ml_privacy_meter.membership.describe import describe, paragraphs
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.risk.apart import LEAST, apart, rate
 from ml_privacy_meter.signals import Reader, Store
@@ -191,8 +190,7 @@ def _judged(detectors: Sequence[Detector], view: View, confidence: float) -> tup
 
 def _told(detector: Detector) -> Tried:
     """Its name, and what it says, sees and misses by its docstring."""
-    documented = detector.func if isinstance(detector, partial) else detector
-    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
+    parts = paragraphs(detector)
     sees, misses = (
         next((part.removeprefix(of) for part in parts if part.startswith(of)), "Not said.")
         for of in ("Sees: ", "Misses: ")

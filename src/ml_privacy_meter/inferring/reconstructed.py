@@ -1,8 +1,6 @@
 """What the games of reconstruction share: attacks by their names, what they say of themselves, why they failed."""
 
-import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -26,16 +24,3 @@ def named(attacks: Sequence[Any], room: ModuleType, known: Sequence[str]) -> tup
     if len({*words}) < len(words):
         raise InputError(f"Each attack must be named once, found {', '.join(words)}.")
     return found
-
-
-def told(attack: Any) -> tuple[str, str, str]:
-    """An attack's name with its settings, what it says, and what it sees, by its docstring."""
-    documented = attack.func if isinstance(attack, partial) else attack
-    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
-    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
-    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
-
-
-def failure(problem: Exception) -> str:
-    """Why an attack did not run to its end."""
-    return str(problem) if isinstance(problem, InputError) else f"{type(problem).__name__}: {problem!s:.300}"

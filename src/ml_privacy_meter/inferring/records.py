@@ -10,12 +10,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from ml_privacy_meter import reconstruction
-from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._checks import InputError, in_range, why
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.games import Curve, Game, Line, Tried
 from ml_privacy_meter.inferring.informed import Attackable, Sets, as_it_is, sets, trained_like_it
-from ml_privacy_meter.inferring.reconstructed import failure, named, told
+from ml_privacy_meter.inferring.reconstructed import named
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.reconstruction import InformedAttack, InformedGame
 from ml_privacy_meter.risk.likeness import Origin, median, share_above
 from ml_privacy_meter.risk.rates import excess_of_members, success
@@ -112,7 +113,7 @@ def _tried(
     try:
         found = _played(attack, sides, own)
     except Exception as problem:  # a stranger's attack must not cost the others
-        return Tried(*words, failed=failure(problem))
+        return Tried(*words, failed=why(problem))
     closer, without = found.psnr > found.nearest, found.mean > found.nearest
     settings = {"name": "excess of members closer than any record held"}
     excess = excess_of_members(closer, without, found.member, confidence=confidence, **settings)

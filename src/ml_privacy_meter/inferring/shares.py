@@ -1,10 +1,8 @@
 """The game of worlds in figures and words: how often the world was named, how far off the share was."""
 
-import inspect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from torch import Tensor
 
 from ml_privacy_meter.findings import Risk
 from ml_privacy_meter.games import Curve, Game, Line, Tried
-from ml_privacy_meter.membership import describe
+from ml_privacy_meter.membership.describe import describe, told
 from ml_privacy_meter.property import Placed
 from ml_privacy_meter.risk.rates import excess_of_chance, mean_error, success
 
@@ -104,14 +102,6 @@ def _tried(
     )
     more = excess_of_chance(hits, chance, of=judged, name="accuracy above guessing", confidence=confidence)
     return Tried(*told(one.attack), risks, more)
-
-
-def told(attack: Any) -> tuple[str, str, str]:
-    """An attack's name with its settings, what it says, and what it sees, by its docstring."""
-    documented = attack.func if isinstance(attack, partial) else attack
-    parts = [" ".join(part.split()) for part in inspect.cleandoc(documented.__doc__ or "Not said.").split("\n\n")]
-    sees = [part.removeprefix("Sees: ") for part in parts if part.startswith("Sees: ")]
-    return describe(attack), parts[0], sees[0] if sees else "Not said: the attack's docstring has no `Sees:`."
 
 
 def _prior(world: Int[Tensor, " victims"], shares: tuple[float, ...]) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 import ml_privacy_meter.synthetic as room
-from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._checks import in_range, one_of, why
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.games import Game, Tried
@@ -124,8 +124,7 @@ def _tried(one: plays.Play, confidence: float, joint: float) -> Tried:
     try:
         found = one.play()
     except Exception as failure:  # whatever a stranger's attack raises belongs in the report
-        kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
-        return Tried(*of, failed=f"{kind}{failure}")
+        return Tried(*of, failed=why(failure))
     if isinstance(found, Scores):
         return Tried(*of, *_of_members(found, confidence, joint))
     return _calibrated(of, found, confidence, joint)

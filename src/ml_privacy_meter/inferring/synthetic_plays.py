@@ -11,7 +11,7 @@ import torch
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.inferring.synthetic_sets import Sets
-from ml_privacy_meter.inferring.told import told
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.synthetic import (
     GuessGame,
     GuessView,

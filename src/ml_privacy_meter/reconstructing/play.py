@@ -1,16 +1,14 @@
 """Plays every attack that applies to what one client sent back."""
 
 import copy
-import inspect
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ml_privacy_meter._checks import InputError, in_range
-from ml_privacy_meter.membership import describe
+from ml_privacy_meter._checks import InputError, in_range, why
+from ml_privacy_meter.membership.describe import told
 from ml_privacy_meter.reconstructing.labels import judged
 from ml_privacy_meter.reconstructing.result import FEW, PLAIN, Attacked, Batch, Reconstruction
 from ml_privacy_meter.reconstruction import (
@@ -112,14 +110,10 @@ def _loaded(model: nn.Module, weights: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _played(game: ReconstructionGame, attack: Attack) -> Attacked:
-    text = (attack.func if isinstance(attack, partial) else attack).__doc__ or ""
-    parts = inspect.cleandoc(text).split("\n\n")
-    sees = next((part for part in parts if part.startswith("Sees: ")), "").removeprefix("Sees: ")
-    words = (describe(attack), " ".join(parts[0].split()), " ".join(sees.split()))
+    words = told(attack)
     try:
         return Attacked(*words, game.play(attack))
     except DoesNotApplyError as reason:
         return Attacked(*words, None, applies=False, reason=str(reason))
     except Exception as failure:  # whatever a stranger's attack raises belongs in the result
-        kind = "" if isinstance(failure, InputError) else f"{type(failure).__name__}: "
-        return Attacked(*words, None, reason=f"{kind}{failure}")
+        return Attacked(*words, None, reason=why(failure))
