@@ -37,7 +37,7 @@ def digits(seed: int, *ends: int) -> Sets:
 
 def row(name: str, game: Game, attack: str) -> None:
     risks = game.risks[attack]
-    inside, outside = (risks[f"median PSNR, {side}"] for side in ("members", "non-members"))
+    inside, outside = (risks[f"median PSNR, {side} (dB)"] for side in ("members", "non-members"))
     label, excess = (risks[name] for name in ("label right, members", "excess of members closer than any record held"))
     print(
         f"| {name} | {attack} | {inside.value:.1f} [{inside.low:.1f}, {inside.high:.1f}] | {inside.baseline:.1f} | "
@@ -169,7 +169,7 @@ def main() -> None:
     print("| record | correlation, members | non-members | model sure | judge agrees |\n" + "|---" * 5 + "|")
     found = classes(given.seed)
     print(found.verdict)
-    psnr = game.risks["closed_form"]["median PSNR, members"].value
+    psnr = game.risks["closed_form"]["median PSNR, members (dB)"].value
     print(f"softmax regression: {psnr:.1f} dB, {'meets' if psnr > 60 else 'MISSES'} 60 dB")
     noise = found.risks["invert_classes"]["correlation with members' mean"].value
     mean = found.risks["mean image"]["correlation with members' mean"].value

@@ -39,8 +39,8 @@ def test_members_of_a_softmax_regression_are_read_off_its_weights_and_non_member
     assert game.shows
     for name in ("closed_form", "likeliest"):
         risks = game.risks[name]
-        assert risks["median PSNR, members"].low > 60 > 40 > risks["median PSNR, members"].baseline
-        assert risks["median PSNR, non-members"].value < 30
+        assert risks["median PSNR, members (dB)"].low > 60 > 40 > risks["median PSNR, members (dB)"].baseline
+        assert risks["median PSNR, non-members (dB)"].value < 30
         assert risks["label right, members"].value == 1
         assert risks["above 30 dB, non-members"].value == 0
     (curve,) = game.curves
@@ -59,6 +59,13 @@ def test_a_model_of_other_records_gives_away_none():
     assert sum(shown) <= 1
 
 
+def test_of_few_records_no_false_comfort_is_given():
+    game = play(secrets=2)
+    assert not game.shows
+    assert "No leak" not in game.verdict
+    assert "take it for a leak" in game.verdict
+
+
 def test_it_says_where_training_stopped_before_its_optimum():
     game = play(LogisticRegression(tol=1e-1, max_iter=20).fit(*MEMBERS), attacks=["closed_form"])
     assert [check.passed for check in game.checks] == [False]
@@ -67,13 +74,13 @@ def test_it_says_where_training_stopped_before_its_optimum():
 
 def test_with_a_wrong_penalty_less_can_be_read():
     right, wrong = (play(attacks=["closed_form"], l2=l2).risks["closed_form"] for l2 in (1.0, 5.0))
-    assert right["median PSNR, members"].value > 60 > wrong["median PSNR, members"].value
+    assert right["median PSNR, members (dB)"].value > 60 > wrong["median PSNR, members (dB)"].value
 
 
 def test_estimators_without_an_optimum_are_fitted_again():
     game = play(GaussianNB().fit(*MEMBERS), secrets=4)
     assert [one.attack for one in game.tried] == ["refitted"]
-    assert game.risks["refitted"]["median PSNR, members"].value > 60
+    assert game.risks["refitted"]["median PSNR, members (dB)"].value > 60
     assert game.tried[0].excess.value == 1
     assert game.checks[0].passed
 
@@ -81,7 +88,7 @@ def test_estimators_without_an_optimum_are_fitted_again():
 def test_pipelines_are_fitted_again_too():
     model = make_pipeline(StandardScaler(), GaussianNB()).fit(*MEMBERS)
     game = play(model, secrets=2, attacks=[partial(refitted, steps=3)])
-    assert game.risks["refitted(steps=3)"]["median PSNR, members"].value > 30
+    assert game.risks["refitted(steps=3)"]["median PSNR, members (dB)"].value > 30
 
 
 def test_it_says_where_training_again_gives_another_model():
@@ -95,7 +102,7 @@ def test_quantities_and_their_records_are_read_off_a_ridge_regression():
     noise = np.random.default_rng(0).normal(0, 0.1, 60)
     model = Ridge(alpha=0.5).fit(X.numpy(), y + noise)
     game = play(model, (X.numpy(), y + noise), (NX.numpy(), other), attacks=[closed_form])
-    assert game.risks["closed_form"]["median PSNR, members"].value > 60
+    assert game.risks["closed_form"]["median PSNR, members (dB)"].value > 60
     assert game.risks["closed_form"]["label right, members"].value == 1
 
 
@@ -113,7 +120,7 @@ def test_a_linear_network_is_read_where_its_weight_decay_is_said():
 
     optimizer.step(loss)
     game = play(model, (X, Y), (NX, NY), l2=decay * 60, penalised=True, attacks=["closed_form"])
-    assert game.risks["closed_form"]["median PSNR, members"].value > 60
+    assert game.risks["closed_form"]["median PSNR, members (dB)"].value > 60
     assert all(check.passed for check in game.checks)
 
 
@@ -121,9 +128,9 @@ def test_networks_trained_like_the_model_give_away_the_record_to_who_trains_many
     sides = [(x.float(), y) for x, y in ((X, Y), (NX, NY), (PX, PY))]
     game = play(network(), *sides[:2], public=sides[2], train=TRAIN, shadows=150)
     risks = game.risks["learned"]
-    assert risks["median PSNR, members"].value > risks["median PSNR, members"].baseline + 5
+    assert risks["median PSNR, members (dB)"].value > risks["median PSNR, members (dB)"].baseline + 5
     assert game.tried[0].excess.low > 0
-    assert risks["median PSNR, non-members"].value < risks["median PSNR, non-members"].baseline
+    assert risks["median PSNR, non-members (dB)"].value < risks["median PSNR, non-members (dB)"].baseline
     assert "not the model itself" in game.notes[0]
     assert game.how["shadows"] == 150
 
@@ -134,7 +141,7 @@ def test_networks_of_a_quantity_are_taken():
     model = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 1))
     game = play(model, *sides[:2], public=sides[2], train={**TRAIN, "lr": 0.05}, shadows=100)
     assert not game.tried[0].failed
-    assert game.risks["learned"]["median PSNR, members"].trials == 10
+    assert game.risks["learned"]["median PSNR, members (dB)"].trials == 10
 
 
 def test_weights_that_are_not_to_be_had_are_not_read():
@@ -155,7 +162,7 @@ def test_tables_with_names_for_columns_and_classes_are_taken():
     sides = [pd.DataFrame(x.numpy(), columns=names).assign(y=classes[y]) for x, y in ((X, Y), (NX, NY))]
     model = exact().fit(sides[0][names], sides[0].y)
     game = reconstruct_records(model, *sides, secrets=5, noise=())
-    assert game.risks["closed_form"]["median PSNR, members"].value > 60
+    assert game.risks["closed_form"]["median PSNR, members (dB)"].value > 60
     assert game.risks["closed_form"]["label right, members"].value == 1
 
 

@@ -165,7 +165,7 @@ def _figures(seen: Seen, best: Seen, confidence: float) -> tuple[Risk, ...]:
     pairs = (
         ("correlation with members' mean", seen.members, best.members),
         ("correlation with non-members' mean", seen.non_members, best.non_members),
-        ("PSNR to members' mean", seen.psnr, best.psnr),
+        ("PSNR to members' mean (dB)", seen.psnr, best.psnr),
         ("the model's own certainty", seen.sure, best.sure),
     )
     made = [median(name, a.numpy(), b.numpy(), origin, confidence=confidence) for name, a, b in pairs]
@@ -192,7 +192,7 @@ def _told(
         "inversion",
         "What do the training records of a class look like?",
         "The model with its gradients, the classes, and public records of the same kind.",
-        f"Median correlation with the mean of a class's members, without the model: {reached}.",
+        f"Median correlation with the mean of a class's members: {reached}.",
         baselines,
         tried,
         _verdict(held, tried),
