@@ -145,8 +145,8 @@ def _of_own(heard: Sequence[Heard], said: Told, shares: tuple[float, ...]) -> tu
     return (
         f"Of your own model, attacks say that {guesses} of its training records have the property; in truth "
         f"{said.truth:.1%} of the members have it.{near} This is one guess of each attack, no figure of its success: "
-        "your model was trained on all members, with labels that go with the property as they do, and may be unlike every "
-        "victim. Whoever reads this reads the share itself.",
+        "your model was trained on all members, with labels that go with the property as they do, and may be unlike "
+        "every victim. Whoever reads this reads the share itself.",
     )
 
 
