@@ -20,6 +20,7 @@ from ml_privacy_meter.extraction import (
     tree,
     uniform,
 )
+from ml_privacy_meter.membership import describe
 
 SURROGATES = [random_records, partial(random_records, soft=False), margin, k_center, uniform]
 EVERY = [solve_linear, partial(trace_tree, halvings=4), *SURROGATES]
@@ -155,7 +156,7 @@ def test_of_labels_alone_less_of_a_tree_is_found():
 @pytest.mark.parametrize(
     ("learner", "attack"),
     [("network", random_records), *((learner, attack) for learner in ("linear", "tree") for attack in SURROGATES)],
-    ids=str,
+    ids=describe,
 )
 def test_surrogates_learn_what_the_target_answers_and_spend_all_queries(attack, learner):
     stolen = game(softmax_regression()[0], learner=learner).play(attack, 120)
@@ -164,7 +165,7 @@ def test_surrogates_learn_what_the_target_answers_and_spend_all_queries(attack, 
 
 
 @pytest.mark.parametrize(
-    ("learner", "attack"), [("network", random_records), ("linear", k_center), ("linear", uniform)], ids=str
+    ("learner", "attack"), [("network", random_records), ("linear", k_center), ("linear", uniform)], ids=describe
 )
 def test_surrogates_learn_quantities(attack, learner):
     def serve(x):
@@ -226,7 +227,7 @@ def test_margin_needs_classes():
         game(lambda x: x[:, :1], classes=0).play(margin, 20)
 
 
-@pytest.mark.parametrize("attack", EVERY, ids=str)
+@pytest.mark.parametrize("attack", EVERY, ids=describe)
 def test_the_same_seed_gives_the_same_copy_and_permuted_points_permuted_answers(attack):
     learner = "network" if attack is random_records else "linear"
     world, asked = game(softmax_regression()[0], learner=learner), points(50, 7)
@@ -236,7 +237,7 @@ def test_the_same_seed_gives_the_same_copy_and_permuted_points_permuted_answers(
     assert torch.allclose(world.play(attack, 60).copy(asked[order]), one[order], atol=1e-6)
 
 
-@pytest.mark.parametrize("attack", EVERY, ids=str)
+@pytest.mark.parametrize("attack", EVERY, ids=describe)
 def test_nothing_is_taken_from_global_random_numbers(attack):
     state = torch.random.get_rng_state()
     learner = "network" if attack is random_records else "tree"
