@@ -39,7 +39,7 @@ def test_nothing_is_asked_for_no_points():
 
 def test_a_view_holds_no_truth():
     assert {field.name for field in fields(View)} == {
-        *("door", "pool", "low", "high", "whole", "classes", "soft", "decimals", "learn", "seed")
+        *("door", "pool", "low", "high", "whole", "classes", "soft", "decimals", "learn", "seed", "choices")
     }
     seen = []
     world = game(softmax_regression()[0])

@@ -18,6 +18,7 @@ from ml_privacy_meter import InputError, as_records, open_model, targets
 from ml_privacy_meter.defenses import label_only, rounding, top_k
 from ml_privacy_meter.extraction import Linear, random_records
 from ml_privacy_meter.inferring.copies import extract_model
+from ml_privacy_meter.inferring.served import form_of
 
 QUICK = {"learner": "linear", "noise": 200, "budgets": (20, 60), "device": "cpu"}
 MEMBERS, OTHERS = (points(40, 1), torch.arange(40) % 3), (points(400, 2), torch.arange(400) % 3)
@@ -345,14 +346,6 @@ def test_settings_that_cannot_be_used_are_refused(settings, says):
 
 
 def test_what_cannot_be_copied_so_is_refused():
-    words = pd.DataFrame({"a": ["x", "y"] * 20, "b": range(40)}), np.arange(40) % 2
-
-    def constant(x):
-        return np.full((len(x), 2), 0.5)
-
-    model = replace(open_model(constant), tensors=False)
-    with pytest.raises(InputError, match="found columns of other kinds: a"):
-        extract_model(model, words, words, **QUICK)
     several = torch.rand(40, 3) > 0.5
     with pytest.raises(InputError, match="several labels"):
         extract_model(untrained(), (points(40, 1), several), (points(40, 2), several), **QUICK)
@@ -365,3 +358,50 @@ def test_what_cannot_be_copied_so_is_refused():
 
 def test_the_linear_copy_is_what_is_compared():
     assert Linear(torch.ones(2, 1), torch.zeros(1), False)(torch.ones(3, 2)).tolist() == [[2.0]] * 3
+
+
+def in_words(count, seed):
+    """A table with words, one of them missing here and there, and what a rule says of it."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"job": rng.choice(["nurse", "cook", "clerk"], count), "age": rng.normal(size=count)})
+    frame["town"] = pd.Series(rng.choice(["York", "Bath"], count)).astype("category")
+    frame["late"] = rng.choice([True, False], count)
+    frame.loc[::9, "job"] = None
+    return frame, (frame["job"].isna() | (frame["job"] == "cook")).to_numpy().astype(int)
+
+
+def of_words(frame):
+    """Log-odds that are linear in what the words are; it fails for any word that it does not know."""
+    assert {*frame["job"].dropna()} <= {"nurse", "cook", "clerk"}
+    assert frame["town"].dtype == "category"
+    assert frame["late"].dtype == bool
+    gap = 2.0 * (frame["job"] == "cook") - 3.0 * frame["job"].isna() + frame["age"] + 1.5 * (frame["town"] == "York")
+    gap = gap.to_numpy(float) - frame["late"].to_numpy(float)
+    return np.stack([np.zeros(len(frame)), gap], 1)
+
+
+def test_models_of_tables_with_words_are_copied():
+    model = replace(open_model(of_words, outputs="logits"), tensors=False)
+    found = extract_model(
+        model, in_words(60, 0), in_words(400, 1), **{**QUICK, "budgets": (40,)}, pool=in_words(200, 2)
+    )
+    assert found.risks["solve_linear"]["fidelity"].value == 1.0
+    assert found.risks["solve_linear"]["fidelity on uniform points"].value == 1.0
+    assert found.risks["margin"]["fidelity"].value > 0.85
+    assert not found.risks.get("trace_tree")
+
+
+def test_a_word_is_one_of_those_that_there_are():
+    form = form_of(in_words(60, 0)[0], in_words(60, 1)[0])
+    frame = in_words(20, 3)[0]
+    points = form.points(frame, "records")
+    assert points.shape == (20, 4 + 1 + 2 + 2)
+    assert form.choices == ((0, 1, 2, 3), (5, 6), (7, 8))
+    pd.testing.assert_frame_equal(form.batch(points), frame)
+    with pytest.raises(InputError, match="words that other records hold too, found 'vet' in `job`"):
+        form.points(frame.assign(job="vet"), "pool")
+
+
+def test_equations_are_not_solved_by_default_where_all_answers_are_certain():
+    tree = DecisionTreeClassifier(random_state=0).fit(*(part.numpy() for part in MEMBERS))
+    assert "solve_linear" not in extract_model(tree, MEMBERS, OTHERS, **QUICK).risks

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ml_privacy_meter._checks import InputError
 
@@ -45,6 +46,7 @@ class View:
         decimals: after the point, that answers are rounded to; None: they are not.
         learn: fits a model of the adversary's own choice to answers.
         seed: of all that the adversary draws.
+        choices: features of which exactly one is 1, those of a word each: the largest becomes it on its way.
     """
 
     door: Door
@@ -57,6 +59,7 @@ class View:
     decimals: int | None
     learn: Learner
     seed: int = 0
+    choices: tuple[tuple[int, ...], ...] = ()
 
     @property
     def left(self) -> int:
@@ -69,7 +72,10 @@ class View:
 
     def fits(self, points: Points) -> Points:
         """The nearest points that the target takes."""
-        return torch.where(self.whole, points.round(), points)
+        found = torch.where(self.whole, points.round(), points)
+        for choice in map(list, self.choices):
+            found[:, choice] = one_hot(points[:, choice].argmax(1), len(choice)).to(found.dtype)
+        return found
 
     def uniform(self, count: int) -> Points:
         """Points drawn evenly between the bounds of each feature, always the same."""

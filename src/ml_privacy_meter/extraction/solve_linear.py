@@ -31,6 +31,9 @@ def solve_linear(view: View) -> Copy:
         raise InputError("`solve_linear` needs probabilities or quantities; this target answers with labels alone.")
     scale = view.pool.std(0, correction=0)
     scale = torch.where(scale > 0, scale, torch.where(view.high > view.low, view.high - view.low, 1.0))
+    scale = torch.where(view.whole, scale.clamp(min=1.0), scale)  # a shorter step would be rounded away
+    for choice in view.choices:
+        scale[list(choice)] = 2.0  # so that a step along a word says it
     centre = view.fits(view.pool.mean(0, keepdim=True))
     points = view.fits(centre + torch.cat([torch.zeros(1, len(scale)), torch.eye(len(scale))]) * scale)
     points = points if view.left >= len(points) else _public(view)

@@ -62,6 +62,8 @@ def trace_tree(view: View, *, halvings: int = 14) -> Copy:
     Args:
         halvings: how often the place of a border is halved: it is known to the range of a feature by 2 to that power.
     """
+    if view.choices:
+        raise InputError("`trace_tree` walks along numbers, found columns of words. Name other attacks.")
     if view.left < 2 * len(view.low) + 1:
         raise InputError(
             f"`trace_tree` looks both ways along each feature, which takes {2 * len(view.low) + 1} queries, found "

@@ -19,7 +19,7 @@ from ml_privacy_meter.extraction import Answers, Attack, Door, ExtractionGame, H
 from ml_privacy_meter.games import Game
 from ml_privacy_meter.inferring.copied import Learned, Played, told_of
 from ml_privacy_meter.inferring.copies_words import NOISE, RECORDS, Terms
-from ml_privacy_meter.inferring.served import Ask, Form, asking, is_tree, weights_of
+from ml_privacy_meter.inferring.served import Ask, Form, asking, form_of, is_tree, weights_of
 from ml_privacy_meter.records import as_records
 from ml_privacy_meter.targets.completions import Completions
 from ml_privacy_meter.types import Records
@@ -29,6 +29,7 @@ ANSWERS = ("probabilities", "labels")
 LEARNERS = ("network", "linear", "tree")
 MOST_HELD, MOST_POOL = 2_000, 10_000
 LEAST = 20
+FEW = 64  # records that show what the model tells
 APART = 2_654_435_769  # from the seed of an attack; torch reads 32 bits of one
 CLOSE = 0.1  # standard deviations that quantities may lie apart and count as equal
 
@@ -73,11 +74,12 @@ def extract_model(
     """
     _check(budgets, answers, decimals, held_out, noise, confidence, seed)
     one_of(learner, LEARNERS, "learner")
-    target, raw, form, outside = _opened(model, members, non_members)
+    public = None if pool is None else as_records(pool, name="pool")
+    target, raw, form, outside = _opened(model, members, non_members, public)
     terms = Terms(tuple(budgets), answers, decimals, learner, confidence, seed)
-    game, labelled = _game(asking(target, form, device), target, form, outside, pool, terms, held_out, noise)
+    game, labelled = _game(asking(target, form, device), target, form, outside, public, terms, held_out, noise)
     view = game.view
-    named = _fitting(view, target) if attacks is None else [_named(attack) for attack in attacks]
+    named = _fitting(game, target) if attacks is None else [_named(attack) for attack in attacks]
     plays = [(attack, most) for attack in named for most in budgets]
     bar = tqdm(plays, desc="Copying the model", unit="copy", delay=2, leave=False, disable=None)
     made = [_play(game, attack, most) for attack, most in bar]
@@ -103,7 +105,9 @@ def _check(
         raise InputError(f"`budgets` must be one or more numbers of queries, rising, found {[*budgets]}.")
 
 
-def _opened(model: Any, members: Any, non_members: Any) -> tuple[targets.Target, targets.Target, Form, Records]:
+def _opened(
+    model: Any, members: Any, non_members: Any, public: Records | None
+) -> tuple[targets.Target, targets.Target, Form, Records]:
     """The model as it answers, and as it is before anything changes its answers; the form of records, non-members."""
     given = model if isinstance(model, targets.Opened) else targets.open_model(model)
     if given.inner is targets.as_saved or isinstance(given.inner, targets.LanguageModel | Completions):
@@ -120,11 +124,18 @@ def _opened(model: Any, members: Any, non_members: Any) -> tuple[targets.Target,
         )
     if len(outside) < LEAST:
         raise InputError(f"Copies are judged on some non-members: give at least {LEAST}, found {len(outside)}.")
-    return target, raw, Form(inside.x[slice(0, 1)]), outside
+    return target, raw, form_of(inside.x, outside.x, *([] if public is None else [public.x])), outside
 
 
 def _game(
-    ask: Ask, target: targets.Target, form: Form, outside: Records, pool: Any, terms: Terms, held_out: float, noise: int
+    ask: Ask,
+    target: targets.Target,
+    form: Form,
+    outside: Records,
+    given: Records | None,
+    terms: Terms,
+    held_out: float,
+    noise: int,
 ) -> tuple[ExtractionGame, tuple[Points, Answers]]:
     """The game, and what an adversary without the model learns from: records with their true labels."""
     order = np.random.default_rng(terms.seed).permutation(len(outside))
@@ -136,8 +147,7 @@ def _game(
     new = _unlike(points, judged[0])
     points, truth = points[new], truth[new]
     public = points
-    if pool is not None:
-        given = as_records(pool, name="pool")
+    if given is not None:
         rows = np.random.default_rng(terms.seed).permutation(len(given))[:most]
         public = form.points(given.take(np.sort(rows)).x, "pool")
         public = public[_unlike(public, judged[0])]
@@ -154,7 +164,8 @@ def _game(
     learn = partial(getattr(extraction, terms.learner), classes=classes > 0)
     soft = terms.answers != "labels" or not classes
     low, high = public.amin(0), public.amax(0)
-    view = View(Door(serve, 0), public, low, high, form.whole, classes, soft, terms.decimals, learn, terms.seed)
+    told = (form.whole, classes, soft, terms.decimals, learn, terms.seed, form.choices)
+    view = View(Door(serve, 0), public, low, high, *told)
     drawn = replace(view, seed=(terms.seed + APART) % 2**32).uniform(noise)  # others than an attack draws
     sets = {RECORDS: Held(judged[0], said(judged[0]), judged[1]), NOISE: Held(drawn, said(drawn))}
     close = 0.0 if classes else CLOSE * float(truth.std(0, correction=0).mean())
@@ -187,9 +198,11 @@ def _named(attack: Attack | str) -> Attack:
     return found
 
 
-def _fitting(view: View, target: targets.Target) -> list[Attack]:
+def _fitting(game: ExtractionGame, target: targets.Target) -> list[Attack]:
     """The attacks that fit what the model is and tells."""
-    found: list[Attack] = [extraction.solve_linear] if view.soft else []
+    view = game.view
+    unsure = not view.classes or bool((game.serve(view.pool[:FEW]).amax(1) < 1).any())  # else there are no equations
+    found: list[Attack] = [extraction.solve_linear] if view.soft and unsure else []
     found += [extraction.trace_tree] if is_tree(target) else []
     found += [extraction.random_records]
     found += [partial(extraction.random_records, soft=False)] if view.soft and view.classes else []
