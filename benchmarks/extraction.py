@@ -159,10 +159,11 @@ def art(seeds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {of.__name__: of for of in (equations, curves, tree, defenses, art)}
-    parser.add_argument("part", choices=sorted(parts))
+    parser.add_argument("part", nargs="?", choices=sorted(parts), help="or equations, curves and tree")
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
-    parts[given.part](given.seeds)
+    for part in [given.part] if given.part else ("equations", "curves", "tree"):
+        parts[part](given.seeds)
 
 
 if __name__ == "__main__":
