@@ -125,6 +125,9 @@ def test_the_verdict_rests_on_the_first_figure_by_which_any_attack_shows_a_leak(
     assert [one.shows for one in found] == [True, None, False]
     assert [one.excess.name for one in found if one.excess] == [SUREST, SUREST]
     assert WHOLE in [risk.name for risk in found[0].risks]
+    unknown = Risk("AUC, excess on members", None, -1.0, 1.0, 0.0, 400, note="too few")
+    found = judged(tried, [[unknown, leak(WHOLE, -0.1)], [], [unknown, few[1]]])
+    assert [one.shows for one in found] == [False, None, False]  # what could not be measured is passed over
     found = judged(tried, [whole, [], [leak(WHOLE, 0.05), leak(SUREST, 0.3)]])
     assert [one.excess.name for one in found if one.excess] == [WHOLE, WHOLE]
     assert [one.shows for one in found] == [False, None, True]
@@ -233,6 +236,30 @@ def test_a_quantity_is_guessed_among_quantiles_within_a_tolerance_that_is_said()
     (wide,) = yeom_alone(model, members, others, columns=[2], bins=5, tolerance=100.0)
     assert wide.risks["yeom"]["accuracy, members"].value == 1.0
     assert any(f"within {game.how['tolerance']:g} of the true value" in note for note in game.notes)
+
+
+def test_a_quantity_that_nearly_all_hold_at_its_largest_is_refused():
+    def full(side):
+        x, y = side
+        many = torch.where(torch.arange(len(x)) % 25 == 0, torch.arange(len(x)).float(), 1e6)
+        return torch.cat([x, many[:, None]], 1), y
+
+    members, others = (full(side) for side in _sides(0, 600))
+    with pytest.raises(InputError, match=r"must spread over 2 bins or more, but most .* hold 1e"):
+        yeom_alone(nn.Linear(members[0].shape[1], 2), members, others, columns=[len(NAMES)])
+
+
+def test_sides_of_two_sources_void_what_seems_a_leak():
+    model, (x, y), others = world(0, leaky=True)
+    other = torch.cat([others[0][:, :-1], others[0][:, -1:] + 2], 1), others[1]
+    (game,) = yeom_alone(model, (x, y), other, columns=[0])
+    (check,) = [check for check in game.checks if not check.passed]
+    assert check.voids
+    assert game.verdict.startswith("These figures measure something else than the model")
+
+
+def test_large_seeds_are_seeds_too():
+    assert yeom_alone(*world(0, leaky=True, count=100), columns=[0], seed=2**32)[0].how["seed"] == 2**32
 
 
 def test_numbers_may_stand_for_categories():
@@ -344,6 +371,9 @@ def test_a_strangers_attack_that_breaks_is_in_the_game():
         ({"columns": [0], "most": 20}, "`most` must be a whole number of at least 50"),
         ({"columns": [0], "confidence": 2.0}, "`confidence` must lie between"),
         ({"columns": [0], "auxiliary": people(30, 9)}, "50 auxiliary records or more, found 30"),
+        ({"columns": [2], "tolerance": -1.0}, "`tolerance` must be a number of at least 0, found -1.0"),
+        ({"columns": [2], "tolerance": float("nan")}, "`tolerance` must be a number of at least 0, found nan"),
+        ({"columns": [0], "seed": -1}, "`seed` must be a whole number of at least 0"),
     ],
 )
 def test_what_cannot_be_played_is_refused(settings, says):

@@ -41,7 +41,7 @@ def learned(
             HistGradientBoostingClassifier,
             max_leaf_nodes=8,
             categorical_features=np.asarray(categorical, bool),
-            random_state=seed,
+            random_state=seed % 2**32,
         )
         tried = trees(max_iter=400, early_stopping=True, validation_fraction=1 / 6, n_iter_no_change=20).fit(x, y)
         best = max(1, int(np.argmax(tried.validation_score_)))

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ml_privacy_meter.attribute import View
 from ml_privacy_meter.findings import Check
 from ml_privacy_meter.games import Tried
-from ml_privacy_meter.inferring.hidden_columns import FEWEST, LABEL, Asked
+from ml_privacy_meter.inferring.hidden_columns import FEWEST, LABEL, Asked, codes_of
+from ml_privacy_meter.risk.checks import blind, shift
 from ml_privacy_meter.risk.intervals import difference, wilson
 
 PROXY = 0.1  # of the errors of the commonest value: an imputation that makes fewer is told the secret
@@ -17,13 +19,14 @@ _SURE = 0.99  # checks that fail by luck would not be believed
 
 
 def checks(view: View, asked: Asked, baselines: tuple[Tried, Tried]) -> tuple[Check, ...]:
-    """Three questions, answered from the guesses that were made without the model."""
+    """Four questions, answered without the model."""
     reached = [{risk.name: risk.value or 0.0 for risk in one.risks} for one in baselines]
     members, others = (reached[1][f"accuracy, {side}"] for side, _ in asked.sides)
     return (
         _given_away(view, asked, 1 - reached[0]["accuracy, non-members"], 1 - others),
         _alike(asked, members, others),
         _apart(asked),
+        _one_source(view, asked),
     )
 
 
@@ -65,6 +68,13 @@ def _apart(asked: Asked) -> Check:
         else "included: it knows these. Give it records of nobody who is asked about."
     )
     return Check("Are the adversary's records others than those asked about?", apart, says)
+
+
+def _one_source(view: View, asked: Asked) -> Check:
+    """Whether whole records, the secret and the label among them, tell members from non-members."""
+    seen = np.nan_to_num(codes_of(asked.auxiliary, ()).numbers(asked.table), nan=-1.0)
+    label = view.records.label.reshape(len(seen), -1).double()
+    return shift(blind(torch.cat([torch.from_numpy(seen), label], 1), asked.member, seed=view.seed % 2**32))
 
 
 def _differ(asked: Asked, members: float, others: float) -> bool:

@@ -21,6 +21,7 @@ RARE = 0.8  # where one value is commoner, naming it always is right so often th
 GAIN = "accuracy over imputation's"
 EXCESS = ", excess on members"
 FIGURES = 3  # that a verdict may rest on
+VOID = "These figures measure something else than the model: see the checks. Decide nothing by them."
 FEWEST = 20  # members and non-members of a group
 
 
@@ -54,13 +55,17 @@ def measured(
 
 
 def judged(tried: Sequence[Tried], leaks: Sequence[Sequence[Risk]]) -> tuple[Tried, ...]:
-    """The attacks, each with what the verdict rests on: the first of its leaks by which any attack surely shows one."""
+    """The attacks, each with what the verdict rests on: the first of its leaks by which any attack surely shows one.
+
+    Where none shows, the first that could be measured.
+    """
     count = max((len(found) for found in leaks), default=0)
     shown = [
         any(found and replace(one, excess=found[of]).shows for one, found in zip(tried, leaks, strict=True))
         for of in range(count)
     ]
-    chosen = shown.index(True) if True in shown else 0
+    known = [any(found and found[of].value is not None for found in leaks) for of in range(count)]
+    chosen = next((of for which in (shown, known) for of in range(count) if which[of]), 0)
     return tuple(
         replace(one, excess=found[chosen], risks=(*one.risks, *found[:chosen], *found[chosen + 1 :])) if found else one
         for one, found in zip(tried, leaks, strict=True)
@@ -140,6 +145,7 @@ def _game(
 ) -> Game:
     """All that was found of one secret, in words."""
     name, view = asked.secret.name, game.view
+    looked = checks(view, asked, baselines)
     auxiliary, sizes = len(view.secret), [int(of.sum()) for _, of in asked.sides]
     whence = "given beside the others" if asked.own else "cut from the non-members; none of them is asked about"
     hidden = f"`{name}`" + (f" and, as they are dropped, {_listed(asked.dropped)}" if asked.dropped else "")
@@ -162,8 +168,8 @@ def _game(
         without=without,
         baselines=baselines,
         tried=tried,
-        verdict=verdict(tried, baselines[1]),
-        checks=checks(view, asked, baselines),
+        verdict=VOID if any(one.voids and not one.passed for one in looked) else verdict(tried, baselines[1]),
+        checks=looked,
         notes=_notes(game, asked, rare),
         how={
             "members": sizes[0],

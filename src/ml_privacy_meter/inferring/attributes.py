@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,9 @@ def infer_attributes(
     in_range(0, 1, confidence=confidence, top=top)
     whole(2, bins=bins)
     whole(FEWEST, most=most)
+    whole(0, seed=seed)
+    if tolerance is not None and not 0 <= tolerance < inf:
+        raise InputError(f"`tolerance` must be a number of at least 0, found {tolerance!r}.")
     named = [columns] if isinstance(columns, str | int) else list(columns)
     hidden = [drop] if isinstance(drop, str | int) else list(drop)
     if not named:

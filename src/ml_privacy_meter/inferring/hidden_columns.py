@@ -160,6 +160,11 @@ def _quantity(name: str, held: pd.Series, bins: int, tolerance: float | None) ->
     edges = edges[np.unique(place)[:-1]]
     low, high = np.quantile(values, [0.05, 0.95])
     reach = (high - low) / 10 if tolerance is None else tolerance
+    if len(filled) < 2:
+        raise InputError(
+            f"A hidden quantity must spread over 2 bins or more, but most auxiliary records hold {filled[0]:g}, the "
+            f"largest, in `{name}`. Name it in `categorical`, or set more `bins`."
+        )
     fill = pd.DataFrame({held.name: np.array(filled)}).astype({held.name: held.dtype})
     return Secret(name, (str(held.name),), fill, tuple(f"{value:g}" for value in filled), edges, float(reach))
 
