@@ -98,6 +98,8 @@ def test_more_worlds_come_with_a_curve_and_a_prior_of_their_own(sides):
     accuracy, error = found.tried[0].risks
     assert accuracy.baseline == pytest.approx(1 / 3)
     assert error.baseline == pytest.approx(0.4 / 3)
+    uneven = infer_properties(network(), *sides, **SETTINGS, shares=(0.1, 0.2, 0.6), attacks=["loss_test"])
+    assert uneven.tried[0].risks[1].baseline == pytest.approx(0.5 / 3)  # the middle one errs least, not the mean
     assert found.risks["the most common world"]["error of the share"].value == pytest.approx(0.4 / 3)
     assert found.curves[0].lines[0].points[1][1].value >= found.curves[0].lines[0].points[0][1].value
 
@@ -107,6 +109,28 @@ def test_two_runs_give_the_same_game_and_other_seeds_others(played, sides):
     one, same, other = (infer_properties(network(), *sides, **few, seed=seed) for seed in (0, 0, 1))
     assert one == same
     assert one.risks != other.risks
+
+
+def test_training_sets_of_the_same_records_are_named_where_a_leak_is_shown(sides, played):
+    (check,) = played.checks
+    assert check.passed
+    assert "by chance" not in played.verdict
+    large = infer_properties(network(), *sides, **SETTINGS, records=350, attacks=["per_point"])
+    (check,) = large.checks
+    assert not check.passed
+    assert "Set `records` to " in check.says
+    assert large.shows
+    assert large.verdict.endswith("show a leak by chance more often than intervals say.")
+
+
+def test_a_strangers_attack_that_breaks_costs_the_others_nothing(sides):
+    def broken(view):
+        raise KeyError("no such thing")
+
+    few = {**SETTINGS, "victims": 2, "shadows": 2, "recipe": {"epochs": 1}}
+    found = infer_properties(network(), *sides, **few, attacks=[broken, "per_point"])
+    assert found.tried[0].failed == "KeyError: 'no such thing'"
+    assert found.tried[1].excess is not None
 
 
 def test_with_several_attacks_a_leak_must_be_surer(played):

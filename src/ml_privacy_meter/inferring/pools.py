@@ -77,11 +77,13 @@ class Setting:
     Args:
         tables: of each world.
         size: how many records a training set has.
+        limit: how many it could have.
     """
 
     deal: Dealt
     tables: tuple[Table, ...]
     size: int
+    limit: int
 
     def weight(self, cell: Int[np.ndarray, " questions"]) -> Float[np.ndarray, "worlds questions"]:
         """How likely each of these records is in each world, adding up to 1."""
@@ -119,4 +121,4 @@ def setting_of(
             f"set; found {size}, and {FEWEST} are needed. Give more records with the property and without, among "
             "members and non-members, or choose other `shares` and fewer `records`."
         )
-    return Setting(found, tuple(composed(natural, size, share) for share in shares), size)
+    return Setting(found, tuple(composed(natural, size, share) for share in shares), size, limit)

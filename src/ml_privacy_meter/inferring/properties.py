@@ -8,11 +8,11 @@ import torch
 
 from ml_privacy_meter import property as room
 from ml_privacy_meter import records as records_room
-from ml_privacy_meter._checks import InputError, in_range, one_of
+from ml_privacy_meter._checks import InputError, in_range, one_of, why
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.games import Game
 from ml_privacy_meter.inferring.pools import Prepared, Setting, prepare, setting_of
-from ml_privacy_meter.inferring.shares import Heard, Told, game_of
+from ml_privacy_meter.inferring.shares import Heard, Told, apart, game_of
 from ml_privacy_meter.inferring.victims import Asked, draw, held, how_said, only_linear, poisoned_pool, trained, trainer
 from ml_privacy_meter.inferring.worlds import Dealt
 from ml_privacy_meter.property.worlds import Attack, WorldsGame, WorldsView, place
@@ -138,11 +138,11 @@ def _drawn(
 def _heard(attack: Attack, game: WorldsGame, alone: WorldsView) -> Heard:
     try:
         placed = game.play(attack)
-    except InputError as problem:
-        return Heard(attack, None, failed=str(problem))
+    except Exception as problem:  # whatever a stranger's attack raises belongs in the report
+        return Heard(attack, None, failed=why(problem))
     try:
         return Heard(attack, placed, None if marked(attack, "needs_poison") else place(attack, alone))
-    except InputError:  # an attack on weights, and victims of an architecture of their own
+    except Exception:  # an attack on weights, and victims of an architecture of their own
         return Heard(attack, placed)
 
 
@@ -179,7 +179,9 @@ def _told(prepared: Prepared, setting: Setting, game: WorldsGame, alone: WorldsV
             f"adversary's beside their own: with the property, and wrongly of class {deal.label}. Other attacks are "
             "played without them, and your own model was not trained with them."
         )
-    return Told(what, float(prepared.has[:members].mean()), _knows(deal), tuple(notes), how)
+    return Told(
+        what, float(prepared.has[:members].mean()), _knows(deal), tuple(notes), how, apart(setting.size, setting.limit)
+    )
 
 
 def _knows(deal: Dealt) -> str:
