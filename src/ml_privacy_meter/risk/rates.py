@@ -14,6 +14,7 @@ from ml_privacy_meter.risk.intervals import Interval, difference, mixed_clopper_
 from ml_privacy_meter.risk.roc import auc
 from ml_privacy_meter.types import Scores
 
+PARTS = 4  # trials that a part of a hit counts for at most: how little parts vary is hardly known from few
 Hits = Float[Tensor, " trials"] | Bool[Tensor, " trials"]
 
 
@@ -31,7 +32,7 @@ def excess(hits: Hits, without: Hits, *, name: str = "excess", confidence: float
     """Share of guesses that are right less that of the guesses without the model, paired trial by trial; in [-1, 1].
 
     The interval is Newcombe's, with the correlation of the pairs (`intervals.difference`): in simulations, one of 95%
-    holds the true excess in 94% to 96%.
+    holds the true excess in 94% to 96%; in up to 99% where hits are parts.
     """
     found, other = _some(hits, name), _some(without, name)
     value, (low, high) = _paired(found, other, confidence)
@@ -111,8 +112,16 @@ def _some(hits: Hits, name: str) -> np.ndarray:
 
 
 def _paired(found: np.ndarray, other: np.ndarray, confidence: float) -> tuple[float, Interval]:
-    pair, trials = np.stack([found, other]), len(found)
-    one, two = (float(value) for value in pair.mean(1))
-    correlation = float(np.corrcoef(pair)[0, 1]) if (pair.std(1) > 0).all() else 0.0
-    first, second = (wilson(value * trials, trials, confidence) for value in (one, two))
+    (one, most, first), (two, last, second) = (_spread(of, confidence) for of in (found, other))
+    together = float(((found - one) * (other - two)).mean())
+    correlation = min(max(together / (most * last), -1.0), 1.0) if most * last else 0.0
     return one - two, difference(first, second, (one, two), correlation=correlation)
+
+
+def _spread(hits: np.ndarray, confidence: float) -> tuple[float, float, Interval]:
+    """Mean, standard deviation and score interval; hits that are parts vary less, and count for up to PARTS trials."""
+    mean, trials = float(hits.mean()), float(len(hits))
+    whole = mean * (1 - mean)
+    variance = max(float(hits.var()), whole / PARTS)
+    trials *= whole / variance if variance else 1.0
+    return mean, variance**0.5, wilson(mean * trials, trials, confidence)
