@@ -46,3 +46,13 @@ def test_public_records_are_half_of_the_non_members_unless_they_are_given():
     assert not rows(own.public.x, own.controls.x).any()
     other = prepared(GaussianNB(), rng=np.random.default_rng(1))
     assert not np.array_equal(own.asked, other.asked)
+
+
+def test_the_range_tells_nothing_of_the_records_that_are_asked_about():
+    held = prepared(GaussianNB()).asked
+    far = X.numpy().copy()
+    far[held, 0] += 7
+    model, others = GaussianNB().fit(far, Y.numpy()), (NX.numpy(), NY.numpy())
+    own = sets(model, (far, Y.numpy()), others, None, secrets=6, span=None, rng=np.random.default_rng(0))
+    assert np.array_equal(own.asked, held)
+    assert own.range.high[0] <= 1

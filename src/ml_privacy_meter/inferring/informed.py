@@ -81,8 +81,9 @@ def sets(
             f"This needs at least 3 members, and 2 public records (without `public`, 4 non-members), found {len(own)} "
             f"and {len(others)}."
         )
-    held = range_of(torch.cat([own.x, others.x]), None if span is None else (float(span[0]), float(span[1])))
     asked = np.sort(rng.choice(len(own), min(secrets, len(own) - 1), replace=False))
+    known = own.x[np.delete(np.arange(len(own)), asked)]  # its range must not tell the extremes of a record that is asked about
+    held = range_of(torch.cat([known, others.x]), None if span is None else (float(span[0]), float(span[1])))
     return Sets(target, opened, own, asked, controls, others, held)
 
 
