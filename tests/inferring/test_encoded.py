@@ -105,6 +105,22 @@ def test_detectors_may_be_named():
         played(hiding.clean(OWN), detectors=[])
 
 
+def test_a_detector_that_breaks_costs_no_other():
+    def breaks(view):
+        """Breaks."""
+        raise ZeroDivisionError("by nothing")
+
+    def no_number(view):
+        """Gives no number of the model itself."""
+        return torch.tensor([float("nan"), *[0.0] * len(view.clean)])
+
+    game = played(hiding.malicious("signs"), detectors=[breaks, "weight_spread", no_number])
+    assert [bool(one.failed) for one in game.tried] == [True, False, True]
+    assert "ZeroDivisionError: by nothing" in game.tried[0].failed
+    assert "finite number for each of 21 models" in game.tried[2].failed
+    assert game.shows
+
+
 def test_a_model_that_is_only_asked_is_judged_by_its_answers():
     def asked(batch):
         with torch.no_grad():

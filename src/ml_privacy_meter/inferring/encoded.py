@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ml_privacy_meter import encoding, targets
-from ml_privacy_meter._checks import InputError, in_range
+from ml_privacy_meter._checks import InputError, in_range, why
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.case import Case, prepare
 from ml_privacy_meter.encoding import NOISE, Detector, Seen, View
@@ -173,9 +173,9 @@ def _judged(detectors: Sequence[Detector], view: View, confidence: float) -> tup
     tried, scores = [_told(detector) for detector in detectors], {}
     for place, detector in enumerate(detectors):
         try:
-            scores[place] = detector(view).double()
-        except InputError as problem:
-            tried[place] = replace(tried[place], failed=str(problem))
+            scores[place] = _said(detector, view)
+        except Exception as problem:  # a stranger's detector must not cost the others
+            tried[place] = replace(tried[place], failed=why(problem))
     name, clean = "distance from clean models, in their standard deviations", []
     far = apart(list(scores.values()), name=name, confidence=confidence) if scores else ()
     for (place, found), excess in zip(scores.items(), far, strict=True):
@@ -186,6 +186,13 @@ def _judged(detectors: Sequence[Detector], view: View, confidence: float) -> tup
         clean.append(Risk(tried[place].attack, mean, least, most, mean, len(found) - 1))
     says = f"What detectors say of {len(view.clean)} clean models: the mean, the least and the most."
     return tried, Tried("clean models", says, "what the detector sees", tuple(clean))
+
+
+def _said(detector: Detector, view: View) -> Tensor:
+    found, models = detector(view).double(), 1 + len(view.clean)
+    if found.shape != (models,) or not found.isfinite().all():
+        raise InputError(f"A detector must give a finite number for each of {models} models, found {found.tolist()}.")
+    return found
 
 
 def _told(detector: Detector) -> Tried:
