@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import torch
 from informed_worlds import drawn, exact
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
+from torch import nn
 
-from ml_privacy_meter.inferring.informed import as_it_is, sets
+from ml_privacy_meter.inferring.informed import as_it_is, sets, trained_like_it
 
 (X, Y), (NX, NY) = drawn(60), drawn(60, seed=1)
 
@@ -56,3 +58,16 @@ def test_the_range_tells_nothing_of_the_records_that_are_asked_about():
     own = sets(model, (far, Y.numpy()), others, None, secrets=6, span=None, rng=np.random.default_rng(0))
     assert np.array_equal(own.asked, held)
     assert own.range.high[0] <= 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_who_trains_networks_again_begins_with_their_initial_weights_only_if_these_are_known(known):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3))
+    sides = [(x.float(), y) for x, y in ((X, Y), (NX, NY))]
+    own = sets(model, *sides, None, secrets=3, span=None, rng=np.random.default_rng(0))
+    train = {"optimizer": "sgd", "epochs": 2, "batch_size": 100}
+    made = trained_like_it(own, train=train, shadows=10, known_start=known, seed=0, device="cpu")
+    (game,) = made.games(0.0)[0]
+    again = game.view.refit(game.records, Y[own.asked])
+    assert [torch.allclose(one, other) for one, other in zip(again, game.view.weights, strict=True)] == [known] * 3

@@ -82,7 +82,7 @@ def sets(
             f"and {len(others)}."
         )
     asked = np.sort(rng.choice(len(own), min(secrets, len(own) - 1), replace=False))
-    known = own.x[np.delete(np.arange(len(own)), asked)]  # its range must not tell the extremes of a record that is asked about
+    known = own.x[np.delete(np.arange(len(own)), asked)]  # a range must not tell extremes of those asked about
     held = range_of(torch.cat([known, others.x]), None if span is None else (float(span[0]), float(span[1])))
     return Sets(target, opened, own, asked, controls, others, held)
 
@@ -177,13 +177,15 @@ def trained_like_it(
     assert isinstance(way, ByRecipe)  # a recipe makes no other
     known = own.members.take(np.delete(np.arange(len(own.members)), own.asked))
     asked, taught = own.members.take(own.asked), own.public.take(slice(0, shadows))
-    refit = by_recipe(way, known.x, known.y, seed=seed, known_start=known_start, device=device)
+    settings: Any = {"known_start": known_start, "device": device}
+    refit = by_recipe(way, known.x, known.y, seed=seed, **settings)
     made = refit(torch.cat([asked.x, taught.x]), torch.cat([asked.y, taught.y]))
     alone = refit(known.x[:0], known.y[:0]).expand(len(own.controls), -1)
+    apart = by_recipe(way, known.x, known.y, seed=seed + len(made), **settings)  # begins elsewhere than the released
     view = InformedView(
         made[: len(asked)],
         *(known.x, known.y, own.public.x, own.public.y, own.range),
-        refit=refit,
+        refit=refit if known_start else apart,
         shadows=Shadows(taught.x, taught.y, made[len(asked) :]),
         seed=seed,
     )
