@@ -42,7 +42,7 @@ def test_a_class_that_nobody_has_seen_is_shown_by_the_model():
     assert one.excess.low > 0
     assert one.risks[0].value > one.risks[0].baseline + 0.1
     assert game.shows
-    assert "it is the class that shows" in game.verdict
+    assert "liker to members than to non-members is not shown" in game.verdict
     assert one.risks[-1].low <= 0 <= one.risks[-1].high
 
 

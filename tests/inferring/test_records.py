@@ -15,8 +15,9 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 from ml_privacy_meter import InputError, open_model
-from ml_privacy_meter.games import Game
-from ml_privacy_meter.inferring.records import reconstruct_records
+from ml_privacy_meter.findings import Risk
+from ml_privacy_meter.games import Game, Tried
+from ml_privacy_meter.inferring.records import _verdict, reconstruct_records
 from ml_privacy_meter.reconstruction import closed_form, refitted
 
 (X, Y), (NX, NY), (PX, PY) = drawn(60), drawn(60, seed=1), drawn(200, seed=2)
@@ -68,8 +69,23 @@ def test_of_few_records_no_false_comfort_is_given():
 
 def test_it_says_where_training_stopped_before_its_optimum():
     game = play(LogisticRegression(tol=1e-1, max_iter=20).fit(*MEMBERS), attacks=["closed_form"])
-    assert [check.passed for check in game.checks] == [False]
+    assert [check.passed for check in game.checks] == [False, True]
     assert "stopped before its optimum" in game.checks[0].says
+
+
+def test_members_among_public_records_are_no_comfort():
+    game = play(public=MEMBERS, attacks=["closed_form"])
+    assert not game.shows
+    assert [check.passed for check in game.checks] == [True, False]
+    assert "10 equal a record" in game.checks[1].says
+
+
+def test_the_verdict_names_the_attack_that_shows_the_leak():
+    def tried(name, psnr, low):
+        risks = [Risk("median PSNR", value, value, value, 10.0, 9) for value in (psnr, psnr, 12.0, 0.0)]
+        return Tried(name, "says", "sees", tuple(risks), Risk("excess", low + 0.1, low, 1.0, 0.0, 9))
+
+    assert "`sure` reconstructs" in _verdict((tried("sure", 30.0, 0.2), tried("unsure", 50.0, -0.2)), own_weights=True)
 
 
 def test_with_a_wrong_penalty_less_can_be_read():
@@ -94,7 +110,7 @@ def test_pipelines_are_fitted_again_too():
 def test_it_says_where_training_again_gives_another_model():
     model = GaussianNB().fit(X.numpy()[:50], Y.numpy()[:50])
     game = play(model, secrets=2, attacks=[partial(refitted, steps=1)])
-    assert [check.passed for check in game.checks] == [False]
+    assert [check.passed for check in game.checks] == [False, True]
 
 
 def test_quantities_and_their_records_are_read_off_a_ridge_regression():

@@ -219,15 +219,16 @@ def _verdict(held: _Held, tried: tuple[Tried, ...]) -> str:
     judged = [one for one in tried if one.excess is not None]
     if not judged:
         return "No attack ran to its end: nothing can be said."
-    best = max(judged, key=lambda one: one.risks[0].value or 0.0)
+    leaks = [one for one in judged if one.shows]
+    best = max(leaks or judged, key=lambda one: one.risks[0].value or 0.0)
     reached, mean = best.risks[0].value, float(held.seen["mean image"].members.median())
     says = (
         f"The records of `{best.attack}` correlate with the mean of their class's members by {reached:.2f} (median "
         f"over classes), the mean public record by {mean:.2f}, `{held.best}` by {best.risks[0].baseline:.2f}."
     )
-    if any(one.shows for one in judged):
+    if leaks:
         control = next(one for one in best.risks if one.name.startswith("closer on members"))
-        more = "" if control.low > 0 else " They are as like non-members of the class: it is the class that shows."
+        more = "" if control.low > 0 else " That they are liker to members than to non-members is not shown."
         return f"The model shows what its classes look like. {says}{more}"
     sure = best.risks[3].value or 0.0
     return (

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from ml_privacy_meter import reconstruction
 from ml_privacy_meter._checks import InputError, in_range, why
 from ml_privacy_meter._numbers import whole
-from ml_privacy_meter.findings import Risk
+from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.games import Curve, Game, Line, Tried
 from ml_privacy_meter.inferring.informed import Attackable, Sets, as_it_is, sets, trained_like_it
 from ml_privacy_meter.inferring.reconstructed import named
@@ -22,6 +22,7 @@ from ml_privacy_meter.risk.likeness import Origin, median, share_above
 from ml_privacy_meter.risk.rates import excess_of_members, success
 
 CLEAR = 30.0  # dB: as of a picture that hardly differs to the eye
+EQUAL = 119.9  # dB: as of a guess that equals the record
 KNOWN = ("closed_form", "likeliest", "learned", "refitted")
 
 
@@ -223,7 +224,7 @@ def _game(
         _verdict(tried, own_weights=not attacked.shadows),
         secret="a training record",
         curves=curves,
-        checks=attacked.checks,
+        checks=(*attacked.checks, _unlike(sides[0])),
         notes=(
             attacked.says,
             f"{len(own.asked)} members were asked about by turns, and {len(own.controls)} records that the model was "
@@ -237,17 +238,28 @@ def _game(
     )
 
 
+def _unlike(members: list[InformedGame]) -> Check:
+    """Whether the adversary holds no record that equals one that it is asked about."""
+    held = sum(int((game.nearest() >= EQUAL).sum()) for game in members)
+    asked = sum(len(game.records) for game in members)
+    says = f"Of {asked} members that are asked about, {held} equal a record that the adversary holds, known or public."
+    if held:
+        says += " No attack comes closer to these, which hides leaks. Leave out twins, and members among public records."
+    return Check("Are the records that are asked about unlike those held?", not held, says)
+
+
 def _verdict(tried: tuple[Tried, ...], *, own_weights: bool) -> str:
     judged = [one for one in tried if one.excess is not None]
     if not judged:
         return "No attack ran to its end: nothing can be said."
-    best = max(judged, key=lambda one: one.risks[0].value or 0.0)
+    leaks = [one for one in judged if one.shows]
+    best = max(leaks or judged, key=lambda one: one.risks[0].value or 0.0)
     psnr, control = (best.risks[place].value for place in (0, 2))
     says = (
         f"`{best.attack}` reconstructs members with a median PSNR of {psnr:.1f} dB, and records that were not trained "
         f"on with {control:.1f} dB."
     )
-    if any(one.shows for one in judged):
+    if leaks:
         whose = "The weights give" if own_weights else "The weights of networks that were trained like the model give"
         return (
             f"{whose} away training records to somebody who knows the others. {says} Noise on the weights, or training "
