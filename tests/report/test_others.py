@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from report.fakes import fake, game
 
-from ml_privacy_meter.report import Report, others, threats, verdicts
+from ml_privacy_meter.report import Report, others, threats, verdicts, words
 from ml_privacy_meter.report.markdown import markdown
 from ml_privacy_meter.report.page import page
 from ml_privacy_meter.report.printed import printed
@@ -72,6 +72,13 @@ def test_figures_are_written_in_their_units(played):
         "One value is missing.",
     ]
     assert rows[2][3] == "5.25"
+
+
+def test_an_error_in_the_unit_of_a_column_is_no_share():
+    error = {"name": "mean absolute error, members", "value": 14.839, "low": 14.5, "high": 15.2}
+    assert words.figure(error) == "14.8 [14.5, 15.2]"
+    share = {"name": "error of the share", "value": 0.15, "low": 0.1, "high": 0.2}
+    assert words.figure(share) == "15.0% [10.0, 20.0]"
 
 
 def test_what_users_wrote_is_shown_as_text(played):

@@ -14,6 +14,7 @@ from ml_privacy_meter.games import Game, Tried
 from ml_privacy_meter.inferring.attribute_checks import checks
 from ml_privacy_meter.inferring.hidden_columns import Asked
 from ml_privacy_meter.membership.describe import told
+from ml_privacy_meter.report import numbers
 from ml_privacy_meter.risk.guesses import area, area_excess, area_leak, fewer, leak, surest, surest_leak
 from ml_privacy_meter.risk.rates import excess, success
 
@@ -226,13 +227,13 @@ def _shown(shown: Sequence[Tried], by: Mapping[str, Mapping[str, Risk]]) -> list
     ]
     return [
         f"The model tells of its training records. The {figure} on members is {reached[0]}; imputation, without the "
-        f"model, reaches {sides[0][0].baseline:.3f}. On non-members it is {reached[1]}; imputation reaches "
-        f"{sides[1][0].baseline:.3f}."
+        f"model, reaches {numbers.value(figure, sides[0][0].baseline)}. On non-members it is {reached[1]}; imputation "
+        f"reaches {numbers.value(figure, sides[1][0].baseline)}."
     ]
 
 
 def _value(risk: Risk) -> str:
-    return "not known" if risk.value is None else f"{risk.value:.3f}"
+    return "not known" if risk.value is None else numbers.value(risk.name, risk.value)
 
 
 def _surest(top: float) -> str:

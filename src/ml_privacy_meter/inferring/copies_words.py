@@ -52,9 +52,9 @@ def verdict(tried: Sequence[Tried], terms: Terms) -> str:
     fidelity = {risk.name: risk.value for risk in one.risks}["fidelity"]
     return (
         f"The model can be copied {limit}: the copy by {name} answers {fidelity:.1%} of held-out records as it does. "
-        f"{best.note.rstrip('.')}, it surely agrees more often than what needs no model, by {best.value:.3f}. "
-        "This is a loss of the model, not by itself of its training records; but whoever holds a good copy can attack "
-        "that unseen and without limit."
+        f"{best.note.rstrip('.')}, it surely agrees more often than what needs no model, by "
+        f"{100 * (best.value or 0.0):.1f} points. This is a loss of the model, not by itself of its training records; but "
+        "whoever holds a good copy can attack that unseen and without limit."
     )
 
 

@@ -283,6 +283,7 @@ def _checks_of(seen: _Seen) -> tuple[Check, ...]:
     models = seen.answers.inside.shape[1]
     error = 1 / math.sqrt(models)
     says = f"{models} reference models: the standard error of one record's memorization is up to {error:.2f}."
+    says += "" if models >= FEW else f" Train {FEW} or more to tell single records from luck."
     return (Check("Are there enough reference models for single records?", models >= FEW, says),)
 
 

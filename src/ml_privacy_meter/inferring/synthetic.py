@@ -1,7 +1,7 @@
 """What do published synthetic records tell of the records that their generator was trained on?"""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.games import Game, Tried
 from ml_privacy_meter.inferring import synthetic_plays as plays
 from ml_privacy_meter.inferring.synthetic_sets import Sets, checks, copies, sets_of
+from ml_privacy_meter.report.numbers import figure
 from ml_privacy_meter.risk.controlled import controlled
 from ml_privacy_meter.risk.rates import excess, success
 from ml_privacy_meter.risk.roc import FEWEST, auc, tpr_at_fpr
@@ -215,4 +216,4 @@ def _surely(one: Tried) -> float:
 
 
 def _figure(risk: Risk) -> str:
-    return f"{risk.name} {risk.value:.3f} [{risk.low:.3f}, {risk.high:.3f}]"
+    return f"{risk.name} {figure(asdict(risk))}"

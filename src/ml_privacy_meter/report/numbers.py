@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from ml_privacy_meter.report.document import Document
 
-# Figures that are no shares, and so not written in per cent; nor is one whose name ends in its unit: "error (years)".
+# Figures that are no shares, and so not written in per cent; nor is an error in the unit of a column, or a figure whose
+# name ends in its unit: "error (years)".
 DECIMAL = ("AUC", "epsilon", "correlation")
-QUANTITIES = re.compile(r"PSNR|\)$")
+QUANTITIES = re.compile(r"PSNR|absolute error|\)$")
 
 
 def count(number: int, what: str) -> str:
