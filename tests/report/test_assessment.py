@@ -204,7 +204,7 @@ def test_attacks_are_named_by_what_they_see(sees: str, nist: str, untested: bool
     report = seen(LEAKING, sees)
     assert f"(NISTAML.033), {nist}" in text(report)
     assert ("Access to the whole model" in part(report, "What was not tested")) == untested
-    assert ("not measured. No attack read them." in text(report)) == untested
+    assert ("not measured. No attack on membership read them." in text(report)) == untested
 
 
 def test_parameters_that_were_held_but_not_read_are_said_to_be() -> None:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from report.fakes import fake, game
 
+from ml_privacy_meter.games import failed
 from ml_privacy_meter.report import Report, others, threats, verdicts, words
+from ml_privacy_meter.report.dpia import dpia
 from ml_privacy_meter.report.markdown import markdown
 from ml_privacy_meter.report.page import page
 from ml_privacy_meter.report.printed import printed
@@ -133,3 +135,28 @@ def test_the_impact_assessment_says_what_games_found_and_asks_no_more_for_what_w
     assert "Other secrets than membership" in said
     assert "NISTAML.031" not in said
     assert "NISTAML.034" in said
+    assert "membership inference and attribute inference were played; exfiltration" in said
+    assert "Hidden attributes: marital" in said.split("## (a)")[0]  # a check failed, and an attack
+    assert "“csmia” failed" in said.split("## (a)")[0]
+
+
+def test_the_impact_assessment_of_games_alone_says_that_membership_was_not_asked():
+    said = dpia(alone()._document)
+    assert "No attack ran to its end" not in said
+    assert "was not asked: of that risk, this draft says nothing" in said.split("## (a)")[0]
+    assert "attribute inference was played; membership inference, exfiltration" in said
+    assert "can tell that it was among the training records" not in said
+    assert "Membership inference itself" in said
+
+
+def test_a_game_that_failed_tested_nothing():
+    broken = fake(400).with_games(failed("extraction", "it broke"))._document
+    assert "NISTAML.031" in dpia(broken)
+    assert "Copies of the model: “extraction” failed. it broke" in dpia(broken).split("## (a)")[0]
+    assert "copied by asking" in threats.other_questions(broken).split("Not asked")[1]
+
+
+def test_what_was_asked_is_said_whatever_game_it_was():
+    one = replace(alone(), games=(game(name="memorization", secret=""),))._document
+    said = threats.other_questions(one)
+    assert said.startswith("Only one question was asked: which records the model knows by heart. Not asked: whether a ")

@@ -53,8 +53,8 @@ def verdict(tried: Sequence[Tried], terms: Terms) -> str:
     return (
         f"The model can be copied {limit}: the copy by {name} answers {fidelity:.1%} of held-out records as it does. "
         f"{best.note.rstrip('.')}, it surely agrees more often than what needs no model, by "
-        f"{100 * (best.value or 0.0):.1f} points. This is a loss of the model, not by itself of its training records; but "
-        "whoever holds a good copy can attack that unseen and without limit."
+        f"{100 * (best.value or 0.0):.1f} points. This is a loss of the model, not by itself of its training "
+        "records; but whoever holds a good copy can attack that unseen and without limit."
     )
 
 

@@ -25,6 +25,14 @@ MEASURES = (
     "Limits on who may ask the model and how often, with records of what is asked; care with its file, since whoever "
     "holds it can ask without limits.",
 )
+FOUND = "These figures are what these attacks reached, not the most that can be reached."
+NAMED = {  # the other attacks that paragraph 55 of EDPB Opinion 28/2024 names, by the game that plays each
+    "attribute inference": "attribute",
+    "exfiltration": "",
+    "regurgitation of training data": "",
+    "model inversion": "inversion",
+    "reconstruction": "reconstruction",
+}
 
 
 def assessment(document: Document) -> Document:
@@ -52,7 +60,14 @@ def _warnings(document: Document) -> list[Document]:
                 "here. Mend the cause and run the audit again."
             )
         )
-    if not ran:
+    if others.alone(document):
+        said.append(
+            _text(
+                "Whether records can be told to be training records was not asked: of that risk, this draft says "
+                "nothing. Do not file it as an audit of membership."
+            )
+        )
+    elif not ran:
         said.append(
             _text(
                 "No attack ran to its end. This audit is no evidence of a risk, and none that there is no risk. Do not "
@@ -67,6 +82,10 @@ def _warnings(document: Document) -> list[Document]:
         for found in document["findings"]
         if found["failed"]
     ]
+    for game in document.get("games", ()):
+        title = others.title(game)
+        items += [f"{title}: {words.outcome(one)[2:]}: {one['name']} {one['says']}" for one in others.failing(game)]
+        items += [f"{title}: “{one['attack']}” failed. {one['failed']}" for one in game["tried"] if one["failed"]]
     if items and not said:
         said.append(_text("Read these before the figures, and file them together."))
     return [*said, _items(items)] if items else said
@@ -80,7 +99,8 @@ def _description(document: Document) -> Document:
         ("Training records in the audit", words.count(about["members"], "record")),
         ("Other records in the audit", words.count(about["non_members"], "record")),
         ("Reference models, trained for the audit", about.get("reference_models")),
-        ("Attacks played", f"{len(document['findings'])}, of which ran to their end: {len(evidence.ran(document))}"),
+        ("Attacks played", _played(document)),
+        ("Other secrets asked about", "; ".join(map(others.title, document.get("games", ()))) or None),
         ("Audited with", f"ML Privacy Meter {about['version']}, seed {about['seed']}"),
         ("Audited on", document["times"].get("started")),
     ]
@@ -91,13 +111,24 @@ def _description(document: Document) -> Document:
         "rows": [[title, str(value)] for title, value in rows if value is not None],
         "numbers": [],
     }
+    known = (
+        "whether somebody who has a record, and sees what the attacks below see, can tell that it was among the "
+        "training records"
+    )
+    others_asked = "what stands under “Other secrets than membership”"
+    asked_about = [known] * (not others.alone(document)) + [others_asked] * bool(document.get("games"))
     scope = (
-        "What the audit covers: whether somebody who has a record, and sees what the attacks below see, can tell that "
-        "it was among the training records. It covers no other processing of these data, such as collecting them."
+        f"What the audit covers: {words.listed(asked_about)}. It covers no other processing of these data, such as "
+        "collecting them."
     )
     asked = ("controller", "reason", "purposes", "data", "people", "access")
     blocks = [_text(scope), table, *(blank(document, name) for name in asked)]
     return _section("(a) Description of the processing and its purposes", "Article 35(7)(a) GDPR", blocks)
+
+
+def _played(document: Document) -> str | None:
+    done = len(evidence.ran(document))
+    return None if others.alone(document) else f"{len(document['findings'])}, of which ran to their end: {done}"
 
 
 def _necessity(document: Document) -> Document:
@@ -118,10 +149,9 @@ def _necessity(document: Document) -> Document:
 
 def _risks(document: Document) -> list[Document]:
     sections = [_attacks(document)]
-    if evidence.ran(document) and not evidence.void(document):
+    if not (why := evidence.missing(document)):
         sections += [_people(document), _groups(document)]
     else:
-        why = "the audit is void" if evidence.void(document) else "no attack ran to its end"
         missing = f"No figures: {why}. It is not known how many people are at risk, nor which."
         sections.append(_section("People at risk", "", [_text(missing), blank(document, "groups")]))
     games = document.get("games", ())
@@ -137,12 +167,17 @@ def _risks(document: Document) -> list[Document]:
 
 def _attacks(document: Document) -> Document:
     said = (
-        "The risk that this audit asks about is membership inference: to learn that a record was used for training. It "
-        "is a risk by itself where membership reveals something, and a sign that more may be learned. The names are "
+        "Membership inference is to learn that a record was used for training. It is "
+        "a risk by itself where membership reveals something, and a sign that more may be learned. The names are "
         "those of NIST AI 100-2 E2025 (“Adversarial Machine Learning”) and of the ICO’s guidance on AI and data "
         "protection."
     )
-    blocks = [_text(said), evidence.played(document), blank(document, "impact"), blank(document, "means")]
+    blocks = [
+        _text(said),
+        *([evidence.played(document)] if document["findings"] else []),
+        blank(document, "impact"),
+        blank(document, "means"),
+    ]
     return _section("(c) Risks to the rights and freedoms of data subjects", "Article 35(7)(c) GDPR", blocks)
 
 
@@ -183,9 +218,11 @@ def _opinion(document: Document) -> Document:
 
 def _answers(document: Document) -> list[str]:
     ran = evidence.ran(document)
-    if evidence.void(document) or not ran:
-        why = "the audit is void" if evidence.void(document) else "no attack ran to its end"
+    why = evidence.missing(document)
+    if why and (evidence.void(document) or not others.played(document)):
         return [f"Nothing: {why}. It gives no figure for this question, in neither direction."]
+    if why:
+        return [_named(document), f"Of membership, nothing: {why}.", FOUND]
     counts = [
         f"From {'the weights' if evidence.white_box(document, one['attack']) else 'queries'}: "
         f"{one['says'][:1].lower()}{one['says'][1:]}"
@@ -194,20 +231,30 @@ def _answers(document: Document) -> list[str]:
     exposed = evidence.most_exposed(document)
     white = any(evidence.white_box(document, found["attack"]) for found in ran)
     return [
-        "Of the attacks that paragraph 55 of the Opinion names, membership inference was played; attribute inference, "
-        "exfiltration, regurgitation of training data, model inversion and reconstruction were not. Paragraph 55 also "
-        "says that passing tests can only be evidence for resistance to the attacks that were tested.",
+        _named(document),
         *counts,
         f"For any data subject, not on average: {exposed or 'no probabilities of single records are known.'}",
         "Direct extraction, from the parameters of the model: "
         + (
             "the white-box attacks above read them, to tell who was a member, and nothing else."
             if white
-            else "not measured. No attack read them."
+            else "not measured. No attack on membership read them."
         ),
         f"The means that were assumed: {'; '.join(evidence.sees_of(ran))}. Other means were not tried.",
-        "These figures are what these attacks reached, not the most that can be reached.",
+        FOUND,
     ]
+
+
+def _named(document: Document) -> str:
+    """Which of the attacks that the Opinion names were played."""
+    games = others.played(document)
+    named = {"membership inference": bool(evidence.ran(document))} | {what: of in games for what, of in NAMED.items()}
+    done, left = ([what for what, is_played in named.items() if is_played is one] for one in (True, False))
+    done_said = f"{words.listed(done) or 'none'} {'were' if len(done) > 1 else 'was'} played"
+    return (
+        f"Of the attacks that paragraph 55 of the Opinion names, {done_said}; {words.listed(left)} were not. Paragraph "
+        "55 also says that passing tests can only be evidence for resistance to the attacks that were tested."
+    )
 
 
 def _measures(document: Document) -> Document:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from statistics import NormalDist
 
-from ml_privacy_meter.report import threats, words
+from ml_privacy_meter.report import others, threats, words
 from ml_privacy_meter.report.document import Document
 from ml_privacy_meter.report.people import people
 
@@ -32,6 +32,15 @@ def void(document: Document) -> bool:
 def ran(document: Document) -> list[Document]:
     """The attacks that ran to their end."""
     return [found for found in document["findings"] if not found["failed"]]
+
+
+def missing(document: Document) -> str:
+    """Why there are no figures of membership; empty where there are."""
+    if void(document):
+        return "the audit is void"
+    if others.alone(document):
+        return "whether records are training records was not asked"
+    return "" if ran(document) else "no attack ran to its end"
 
 
 def resolved(document: Document) -> bool:
@@ -220,17 +229,18 @@ def _logit(share: float) -> float:
 def untested(document: Document) -> list[str]:
     """What this audit did not test, as far as the report knows."""
     about, sees = document["about"], [found["sees"] for found in ran(document)]
-    asked = {game["name"] for game in document.get("games", ())}
+    asked = others.played(document)
     said = [what for game, what in OTHER_ATTACKS.items() if game not in asked]
     if void(document) or not resolved(document):
         said.insert(0, "Membership inference itself: this audit gives no figure for it that could be used.")
-    if not any(_knowledge(one)[0] == "white-box" for one in sees):
+    tried = (one for game in document.get("games", ()) for one in game["tried"] if not one["failed"])
+    if not any(_knowledge(one)[0] == "white-box" for one in (*sees, *(one["sees"] for one in tried))):
         held = " although the auditor held them" if about.get("access") == "parameters" else ""
         said.append(
             f"Access to the whole model: no attack read its parameters, gradients or inner layers{held}. Whoever holds "
             "the file of the model can do more than the attacks above."
         )
-    elif all(threats.LAST_LAYER in one.lower() for one in sees if _knowledge(one)[0] == "white-box"):
+    elif sees and all(threats.LAST_LAYER in one.lower() for one in sees if _knowledge(one)[0] == "white-box"):
         said.append(
             "The whole model but its last layer: the attacks that read weights used the gradients of the last layer "
             "alone."

@@ -31,6 +31,17 @@ def title(game: Document) -> str:
     return f"{name}: {game['secret']}" if game["secret"] else name
 
 
+def played(document: Document) -> set[str]:
+    """The names of the games in which an attack ran to its end."""
+    games = document.get("games", ())
+    return {game["name"] for game in games if any(not one["failed"] for one in game["tried"])}
+
+
+def alone(document: Document) -> bool:
+    """Whether other games were played, and membership was not asked about."""
+    return not document["findings"] and bool(document.get("games"))
+
+
 def summary(document: Document) -> str:
     """In which games a leak was shown, and in which not; empty where none was played."""
     kinds: dict[Any, list[str]] = {True: [], False: [], None: []}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import others, words
 from ml_privacy_meter.report.document import Document
 
 LABELS, OUTPUTS, POPULATION, REFERENCES, QUERIES = "labels", "outputs", "population", "references", "queries"
@@ -50,19 +50,24 @@ UNASKED = {  # what else can be asked, by the game that asks it
     "attribute": "whether hidden attributes of a record can be inferred",
     "property": "whether facts about the training set as a whole can be",
     "reconstruction": "whether records themselves can be reconstructed",
+    "inversion": "what the records of a class look like",
     "extraction": "whether the model can be copied by asking it",
+    "memorization": "which records the model knows by heart",
     "encoding": "whether data were hidden in the weights on purpose",
+    "synthetic": "what synthetic records tell of those that their generator was trained on",
 }
+OWN = ("memorization", "synthetic")  # of which nothing is missed where there are no such models, or no such records
 
 
 def other_questions(document: Document) -> str:
     """What was asked, and what was not."""
-    games = {game["name"] for game in document.get("games", ())}
+    games = others.played(document)
     asked = ["whether a given record was in the training set"] if document["findings"] else []
     asked += ["whose records were"] if document.get("by_user") is not None else []
     asked += [what for game, what in UNASKED.items() if game in games]
-    missing = [what for game, what in UNASKED.items() if game not in games]
-    said = f"{'Only one question was' if len(asked) == 1 else 'What was'} asked: {words.listed(asked)}."
+    missing = [] if document["findings"] else ["whether a given record was in the training set"]
+    missing += [what for game, what in UNASKED.items() if game not in games and game not in OWN]
+    said = f"{'Only one question was' if len(asked) == 1 else 'What was'} asked: {words.listed(asked) or 'nothing'}."
     return f"{said} Not asked: {words.listed(missing)}." if missing else said
 
 

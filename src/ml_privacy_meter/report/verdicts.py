@@ -15,7 +15,7 @@ def verdict(document: Document) -> str:
 
 def _of_membership(document: Document) -> str:
     best = strongest(document)
-    if not document["findings"] and document.get("games"):
+    if others.alone(document):
         return "Whether records can be told to be training records was not asked."
     if best is None:
         return "No attack ran to its end: this report says nothing about the model."
