@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from report.fakes import failed, fake
+from report.fakes import failed, fake, game
 
 from ml_privacy_meter.findings import Check
+from ml_privacy_meter.games import failed as failed_game
 from ml_privacy_meter.records.memory import FrameInMemory
 from ml_privacy_meter.report import Report
 
@@ -26,6 +27,9 @@ def full_of_ids(records: int = 400) -> Report:
     )
     paths = {"paths": {"members": f"/home/{SECRET}/train.npz"}}
     report = replace(report, checks=(*report.checks, *checks), about={**report.about, **paths})
+    told = game(how={"records": [{"member": f"{SECRET}3"}]}, checks=(Check("Apart?", False, f"`{SECRET}4` is not."),))
+    told = replace(told, tried=(told.tried[0], replace(told.tried[1], failed=f"record `{SECRET}5` holds words")))
+    report = report.with_games(told, failed_game("extraction", f"record `{SECRET}6` holds words"))
     return report.showing(FrameInMemory(pd.DataFrame({"diagnosis": [f"{SECRET}{row}" for row in range(records)]})), 20)
 
 

@@ -2,11 +2,12 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from report.fakes import LEAKY, fake
+from report.fakes import LEAKY, fake, game
 from trackers.secrets_kept import SECRET, full_of_ids, holds_a_secret
 
 from ml_privacy_meter import InputError
@@ -54,6 +55,15 @@ def test_no_id_no_value_and_no_path_goes_there_and_strange_names_do_not_collide(
     assert SECRET not in str(run.data)
     classes = [name for name in run.data.metrics if name.startswith(f"{LEAKY} by class/") and name.count("/") == 2]
     assert len(classes) == 4
+
+
+def test_games_beside_membership_go_there_and_a_report_of_these_alone_says_so(tracking: Any) -> None:
+    alone = replace(fake(400), findings=(), calibration=None).with_games(game(secret="status"))
+    run = tracking.get_run(to_mlflow(alone, "games"))
+    assert run.data.tags["privacy audit"].startswith("Whether records can be told to be training records was not asked")
+    name = "attribute: status/imputation_times_model/excess on members above non-members"
+    assert run.data.metrics[name] == pytest.approx(0.05)
+    assert run.data.metrics["audit/attacks failed"] == 1
 
 
 def test_more_figures_than_fit_into_one_request_are_logged(tracking: Any) -> None:

@@ -28,6 +28,7 @@ def without_ids(report: Report) -> Document:
         report.calibration,
         report.added,
         report.gradient_norms,
+        games=report.games,
     )
     said_elsewhere = "The report says why."
     checks = [
@@ -42,6 +43,21 @@ def without_ids(report: Report) -> Document:
         "findings": [
             {**finding, "failed": said_elsewhere if finding["failed"] else ""} for finding in found["findings"]
         ],
+        "games": [_game_without_ids(game, said_elsewhere) for game in found["games"]],
+    }
+
+
+def _game_without_ids(game: Document, said_elsewhere: str) -> Document:
+    """The game without what may name a record: ids among its settings, and messages."""
+    none_ran = bool(game["tried"]) and all(one["failed"] for one in game["tried"])
+    return game | {
+        "how": {},
+        "verdict": said_elsewhere if none_ran else game["verdict"],
+        "checks": [
+            {**check, "ids": [], "says": check["says"] if check["passed"] else said_elsewhere}
+            for check in game["checks"]
+        ],
+        "tried": [{**one, "failed": said_elsewhere if one["failed"] else ""} for one in game["tried"]],
     }
 
 
@@ -89,6 +105,11 @@ def _numbers(found: Document) -> Iterator[tuple[str, float]]:
         for group, risk in grouped(finding):
             here = f"{attack} by {part(group['column'])}/{part(group['value'])}/{part(risk['name'])}"
             yield from _ends(here, risk)
+    for game in found["games"]:
+        here = part(f"{game['name']}: {game['secret']}" if game["secret"] else game["name"])
+        for one in (*game["baselines"], *game["tried"]):
+            for risk in (*one["risks"], *([one["excess"]] if one["excess"] else [])):
+                yield from _ends(f"{here}/{part(one['attack'])}/{part(risk['name'])}", risk)
     for key, what in QUALITY.items():
         for side, who in SIDES.items():
             value = found["about"].get(f"{side}_{key}")
@@ -98,7 +119,8 @@ def _numbers(found: Document) -> Iterator[tuple[str, float]]:
     yield "audit/non-members", float(found["about"]["non_members"])
     yield "audit/checks failed", float(sum(not check["passed"] for check in found["checks"]))
     yield "audit/void", float(any(check["voids"] and not check["passed"] for check in found["checks"]))
-    yield "audit/attacks failed", float(sum(bool(finding["failed"]) for finding in found["findings"]))
+    tried = [*found["findings"], *(one for game in found["games"] for one in game["tried"])]
+    yield "audit/attacks failed", float(sum(bool(one["failed"]) for one in tried))
 
 
 def _ends(name: str, risk: Document) -> Iterator[tuple[str, float]]:
