@@ -88,6 +88,14 @@ def test_a_game_that_cannot_be_played_says_so_and_costs_no_other(folder):
     assert "height" in found["games"][0]["tried"][0]["failed"]
 
 
+def test_a_gate_that_is_passed_hides_no_game_that_failed_and_passes_no_report_without_membership(folder):
+    kept = '[attribute]\ncolumns = ["height"]\n[gate]\nmax = ["AUC<=1"]'
+    assert run(folder, "gated", ["membership", "attribute"], kept)[0] == 1
+    status, output, _ = run(folder, "gated", ["attribute"], kept.replace("height", "ill"))
+    assert status == 3
+    assert "Not decidable" in output
+
+
 @pytest.mark.parametrize(
     ("played", "more", "words"),
     [

@@ -167,3 +167,17 @@ def test_checks_that_hide_a_leak_are_known_by_their_names() -> None:
 
 def test_a_figure_below_chance_does_not_pass() -> None:
     assert judged(report(finding("lira", risk("AUC", 0.1, 0.05, 0.15))), max=["AUC<=0.6"]).exit_status == 3
+
+
+def test_a_gate_warns_of_games_that_no_limit_is_held_against_and_passes_none_without_membership():
+    games = [
+        {"name": "attribute", "secret": "age", "shows": True, "tried": [{"failed": ""}]},
+        {"name": "extraction", "secret": "", "shows": None, "tried": [{"failed": "words"}]},
+    ]
+    found = report(finding("lira", risk("AUC", 0.5, 0.48, 0.52))) | {"games": games}
+    gate = judged(found, **AUC)
+    assert gate.status == PASSED
+    assert "more is surely reached with the model in “Hidden attributes: age”." in gate.warnings[0]
+    assert "failed, in “Copies of the model”" in gate.warnings[1]
+    alone = judged(report() | {"games": games}, **AUC)
+    assert alone.status == UNDECIDED

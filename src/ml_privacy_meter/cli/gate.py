@@ -79,13 +79,13 @@ def check_run(settings: Mapping[str, Any], file: Path) -> None:
 
 
 def after_run(settings: Mapping[str, Any], file: Path, status: int, *, quiet: bool) -> int:
-    """The exit status of a run: that of its gate, where it has one."""
+    """The exit status of a run: that of its gate, where it has one and does not pass."""
     if "gate" not in settings:
         return status
     base = file.absolute().parent
     found = held(settings["gate"], base, base / Path(settings["out"]).expanduser(), place=file)
     _print(found, quiet)
-    return found.exit_status
+    return found.exit_status or status
 
 
 def _of_run_file(file: Path | None) -> tuple[dict[str, Any], Path]:

@@ -8,6 +8,7 @@ from typing import Literal
 from ml_privacy_meter._checks import InputError, one_of
 from ml_privacy_meter.gate.limits import EXAMPLES, Limit, limit
 from ml_privacy_meter.report.document import Document
+from ml_privacy_meter.report.others import title
 from ml_privacy_meter.report.words import count, failing, listed
 
 Status = Literal["passed", "failed", "not decidable"]
@@ -104,7 +105,8 @@ def judged(
     found = [_unhidden(one, document) for one in found]
     warnings = [f"{check['name']} {check['says']}" for check in failing(document)]
     attacks = len({one.attack for one in found if one.risk is not None})
-    return Gate(tuple(found), judge, document["about"]["confidence"], attacks, (*warnings, *_weak(ran)))
+    warnings += [*_weak(ran), *_of_games(document)]
+    return Gate(tuple(found), judge, document["about"]["confidence"], attacks, tuple(warnings))
 
 
 def asked(*, max: Sequence[str] = (), max_group: Sequence[str] = (), judge: str = "upper") -> list[Limit]:
@@ -202,3 +204,13 @@ def _weak(ran: Iterable[Document]) -> list[str]:
     if any("reference model" in finding.get("sees", "") for finding in ran):
         return []
     return ["The strongest attacks, with reference models, were not played: what they find was not held to any limit."]
+
+
+def _of_games(document: Document) -> list[str]:
+    """That no limit is held against games beside membership, where one shows a leak or could not be played."""
+    games = document.get("games", ())
+    shown = listed([f"“{title(game)}”" for game in games if game["shows"]])
+    broken = listed([f"“{title(game)}”" for game in games if any(one["failed"] for one in game["tried"])])
+    found = f"No limit is held against other secrets, and more is surely reached with the model in {shown}."
+    failed = f"Attacks on other secrets failed, in {broken}: what they would have found is not known."
+    return [found] * bool(shown) + [failed] * bool(broken)

@@ -37,6 +37,19 @@ _CHECK = {
     "required": ["name", "passed", "voids", "says"],
     "properties": {"name": _TEXT, "passed": {"type": "boolean"}, "voids": {"type": "boolean"}, "says": _TEXT},
 }
+_GAME = {
+    "type": "object",
+    "required": ["name", "secret", "shows", "tried"],
+    "properties": {
+        "name": _TEXT,
+        "secret": _TEXT,
+        "shows": {"type": ["boolean", "null"]},
+        "tried": {
+            "type": "array",
+            "items": {"type": "object", "required": ["failed"], "properties": {"failed": _TEXT}},
+        },
+    },
+}
 # What a gate reads and no more: a later program may write further entries.
 READ = {
     "type": "object",
@@ -49,6 +62,7 @@ READ = {
         },
         "checks": {"type": "array", "items": _CHECK},
         "findings": {"type": "array", "items": _FINDING},
+        "games": {"type": "array", "items": _GAME},
     },
 }
 TURNED = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they turn the text around them
