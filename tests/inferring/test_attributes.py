@@ -259,7 +259,8 @@ def test_sides_of_two_sources_void_what_seems_a_leak():
 
 
 def test_large_seeds_are_seeds_too():
-    assert yeom_alone(*world(0, leaky=True, count=100), columns=[0], seed=2**32)[0].how["seed"] == 2**32
+    (game,) = yeom_alone(*world(0, leaky=True, count=100), columns=[0], seed=2**32)
+    assert game.how["seed"] == 2**32
 
 
 def test_numbers_may_stand_for_categories():

@@ -191,12 +191,20 @@ def test_a_strangers_attack_that_fails_costs_the_others_nothing():
         ({"risks": ["singling out"], "columns": [0]}, "`columns`"),
         ({"tolerance": 2}, "`tolerance`"),
         ({"tries": 0}, "`tries`"),
+        ({"seed": -1}, "`seed`"),
         ({"confidence": 1}, "`confidence`"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, says):
     with pytest.raises(InputError, match=says):
         audit_synthetic(FRESH, MEMBERS, OTHERS, **{**QUICK, **settings})
+
+
+def test_one_setting_is_taken_for_a_list_of_one_and_any_seed_is_one():
+    game = audit_synthetic(
+        FRESH, MEMBERS, OTHERS, attacks="density", risks="singling out", columns=[4], tries=50, seed=2**32
+    )
+    assert [one.attack for one in game.tried] == ["density", "single_out(columns=4)"]
 
 
 def test_the_order_of_the_records_says_nothing_and_no_reference_record_is_asked_about():

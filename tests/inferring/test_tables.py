@@ -51,6 +51,14 @@ def test_dates_are_numbers_and_categories_are_words():
     assert made.words == (0, 2)
 
 
+def test_a_copy_in_fewer_bits_is_a_copy():
+    exact = pd.DataFrame({"x": [0.1, 0.2, np.nan]})
+    made = tables(members=exact, synthetic=exact.astype("float32"))
+    np.testing.assert_array_equal(rows_of(made["members"]), rows_of(made["synthetic"]))
+    huge = pd.DataFrame({"x": [1e300]})
+    assert tables(members=huge, synthetic=exact.astype("float32"))["members"].values[0, 0] == 1e300
+
+
 @pytest.mark.parametrize(
     "given",
     [

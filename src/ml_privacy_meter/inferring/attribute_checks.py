@@ -74,7 +74,7 @@ def _one_source(view: View, asked: Asked) -> Check:
     """Whether whole records, the secret and the label among them, tell members from non-members."""
     seen = np.nan_to_num(codes_of(asked.auxiliary, ()).numbers(asked.table), nan=-1.0)
     label = view.records.label.reshape(len(seen), -1).double()
-    return shift(blind(torch.cat([torch.from_numpy(seen), label], 1), asked.member, seed=view.seed % 2**32))
+    return shift(blind(torch.cat([torch.from_numpy(seen), label], 1), asked.member, seed=view.seed))
 
 
 def _differ(asked: Asked, members: float, others: float) -> bool:

@@ -81,6 +81,9 @@ def audit_synthetic(
     """
     in_range(0, 1, confidence=confidence, tolerance=tolerance)
     whole(1, most=most, tries=tries, neighbours=neighbours)
+    whole(0, seed=seed)
+    attacks = [attacks] if isinstance(attacks, str) else attacks
+    risks = [risks] if isinstance(risks, str) else risks
     for name in risks:
         one_of(name, RISKS, "risk")
     sets = sets_of(synthetic, members, non_members, reference, seed=seed)

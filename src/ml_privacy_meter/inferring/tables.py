@@ -20,7 +20,8 @@ def tables(**given: Any) -> dict[str, Table]:
     """Each of the tables by its name; the first says which columns there are. Values may be missing.
 
     A column is one of numbers where it is so in one table, and all words that it holds in others are numbers; else one
-    of words. So codes that are given as words stay words.
+    of words. So codes that are given as words stay words. Numbers of which one table has but 32 bits are rounded to
+    these in all, so that copies are equal.
 
     Args:
         given: DataFrames, arrays and tensors with one row a record, pairs (features, labels), paths, or records.
@@ -96,6 +97,10 @@ def _column(parts: list[pd.Series], name: str) -> tuple[list[np.ndarray], int]:
         found = [part for part in numbers if part is not None]
         if any(np.isinf(part).any() for part in found):
             raise InputError(f"A number must be finite or missing, found an infinite one in `{name}`. Mend it.")
+        if any(str(part.dtype).lower() == "float32" for part in parts):
+            with np.errstate(over="ignore"):
+                short = [part.astype(np.float32).astype(np.float64) for part in found]
+            found = found if any(np.isinf(part).any() for part in short) else short
         return found, 0
     whole = pd.concat([part.astype(object).where(part.notna()).map(str, na_action="ignore") for part in parts])
     codes, words = pd.factorize(whole, sort=True)

@@ -41,7 +41,7 @@ def blind(
     from sklearn.pipeline import make_pipeline, make_union
     from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    width = features.shape[1]
+    width, seed = features.shape[1], seed % 2**32
     seen = FunctionTransformer()
     if width > 64:
         seen = make_union(SelectKBest(_differences, k=32), PCA(min(32, len(member) // 2), random_state=seed))
