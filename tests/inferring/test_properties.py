@@ -261,6 +261,12 @@ def test_what_cannot_be_played_is_said(sides, settings, says):
         infer_properties(network(), *sides, **{**SETTINGS, **settings})
 
 
+def test_a_class_that_no_member_is_of_leaves_too_few_records(sides):
+    members = replace(sides[0], y=np.zeros(600, int))
+    with pytest.raises(InputError, match="can have 1 records at most"):
+        infer_properties(network(), members, sides[1], **SETTINGS)
+
+
 def test_labels_that_are_no_classes_are_refused(sides):
     quantities = [replace(side, y=torch.randn(len(side))) for side in sides]
     with pytest.raises(InputError, match="one class, found quantities"):

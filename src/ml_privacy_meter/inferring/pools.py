@@ -115,7 +115,8 @@ def setting_of(
         whole(FEWEST, records=records)
     size = min(MOST, most(deal(0)) // 2) if records is None else records
     found = deal(size)
-    if not FEWEST <= size <= (limit := most(found)):
+    limit = most(found)
+    if not FEWEST <= size <= limit:
         raise InputError(
             f"Training sets of these shares can have {limit} records at most, and half as many where `records` is not "
             f"set; found {size}, and {FEWEST} are needed. Give more records with the property and without, among "
