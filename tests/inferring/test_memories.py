@@ -63,6 +63,7 @@ def test_a_twin_across_the_sides_hangs_on_its_member():
     half[107] = False  # nobody was trained on the twin itself
     game = memorized(twins.target, *twins.sides, references=twins.references(half))
     assert game.tried[2].shows
+    assert "because of one single member" in game.verdict
     assert ("members:3", "non-members:7") in [(pair["member"], pair["non-member"]) for pair in game.how["pairs"]]
 
 

@@ -74,7 +74,7 @@ def memorized(
         "models, with what each was trained on swapped among them at random.",
         baselines=(_unseen(heart, seen), _luck(kind)),
         tried=(heart, kind, others),
-        verdict=_verdict(heart, kind),
+        verdict=_verdict(heart, kind, others),
         checks=_checks_of(seen),
         notes=_notes(seen),
         how={"models": len(view.references), "by": by, "above": above, "records": _strongest(seen), "pairs": pairs},
@@ -262,7 +262,7 @@ def _luck(kind: Tried) -> Tried:
     return Tried("luck", says, "nothing", (replace(risk, value=risk.baseline, low=risk.baseline, high=risk.baseline),))
 
 
-def _verdict(heart: Tried, kind: Tried) -> str:
+def _verdict(heart: Tried, kind: Tried, others: Tried) -> str:
     excess, share = heart.excess, kind.excess
     more, part = (f"{100 * (of.value or 0):.1f} points" if of else "" for of in (excess, share))
     first = (
@@ -276,6 +276,8 @@ def _verdict(heart: Tried, kind: Tried) -> str:
         if kind.shows
         else "Models of this kind are not shown to memorize more records than luck explains, with so few of them."
     )
+    if others.shows:
+        second += " Of some non-members they are right because of one single member, which these point to."
     return f"{first} {second} A record that is not memorized can leak all the same: a model may be surer of it."
 
 

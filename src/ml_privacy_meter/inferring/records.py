@@ -244,7 +244,7 @@ def _unlike(members: list[InformedGame]) -> Check:
     asked = sum(len(game.records) for game in members)
     says = f"Of {asked} members that are asked about, {held} equal a record that the adversary holds, known or public."
     if held:
-        says += " No attack comes closer to these, which hides leaks. Leave out twins, and members among public records."
+        says += " No attack comes closer to these, which hides leaks. Leave out twins, and public members."
     return Check("Are the records that are asked about unlike those held?", not held, says)
 
 
