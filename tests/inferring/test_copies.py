@@ -42,6 +42,18 @@ def copied():
     return extract_model(untrained(), MEMBERS, OTHERS, **QUICK)
 
 
+@pytest.mark.parametrize("kind", ["bool", "uint8", "int64"])
+def test_a_linear_model_of_rare_marks_is_copied_by_asking_only_for_what_it_takes(kind):
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame(rng.random((200, 8)) < [0.1, 0.1, 0.3, 0.3, 0.5, 0.7, 0.9, 0.9]).astype(kind)
+    x.columns = list("abcdefgh")
+    y = (x.to_numpy(float) @ rng.normal(size=8) + 0.5 * rng.normal(size=200) > 0).astype(int)
+    model = LogisticRegression(C=10).fit(x[:100], y[:100])
+    game = extract_model(model, (x[:100], y[:100]), (x[100:], y[100:]), attacks=["solve_linear"], budgets=[9, 40])
+    assert game.risks["solve_linear"]["fidelity"].value == 1
+    assert game.risks["solve_linear"]["weights recovered (digits)"].value > 8
+
+
 def test_what_can_only_come_from_the_model_is_found_by_every_attack(copied):
     assert [one.attack for one in copied.tried] == [
         *("solve_linear", "random_records", "random_records(soft=False)", "margin", "k_center", "uniform")

@@ -40,7 +40,8 @@ class View:
         door: answers queries.
         pool: public records, as rows of numbers; without labels, and without the target's answers.
         low, high: between which numbers each feature lies.
-        whole: features that are whole numbers: others are rounded on their way.
+        whole: features that are whole numbers: others are rounded on their way, and kept
+            within their bounds.
         classes: how many the target tells apart; 0: it answers with quantities.
         soft: the target answers with probabilities or quantities; else with labels, read as a probability of 1.
         decimals: after the point, that answers are rounded to; None: they are not.

@@ -35,7 +35,8 @@ def solve_linear(view: View) -> Copy:
     for choice in view.choices:
         scale[list(choice)] = 2.0  # so that a step along a word says it
     centre = view.fits(view.pool.mean(0, keepdim=True))
-    points = view.fits(centre + torch.cat([torch.zeros(1, len(scale)), torch.eye(len(scale))]) * scale)
+    steps = torch.where(view.whole & (centre[0] + scale > view.high), -scale, scale)  # where there is room
+    points = view.fits(centre + torch.cat([torch.zeros(1, len(scale)), torch.eye(len(scale))]) * steps)
     points = points if view.left >= len(points) else _public(view)
     answers = view.ask(points)
     if view.left:
@@ -57,7 +58,8 @@ def _further(view: View, first: Linear, centre: Tensor, scale: Tensor) -> Points
     rng = torch.Generator().manual_seed(view.seed)
     signs = torch.randint(2, (view.left, len(scale)), generator=rng).double() * 2 - 1
     steep = float((first.weight * scale[:, None]).norm(dim=0).max()) if view.classes else 0.0
-    return view.fits(centre + signs * scale * (SPREAD / steep if steep > 0 else 1.0))
+    steps = scale * (SPREAD / steep if steep > 0 else 1.0)
+    return view.fits(centre + signs * torch.where(view.whole, steps.clamp(min=1.0), steps))
 
 
 def _solved(view: View, points: Points, answers: Answers, centre: Tensor, scale: Tensor) -> Linear:
