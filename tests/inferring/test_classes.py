@@ -143,6 +143,8 @@ def test_of_few_classes_nothing_is_said():
     game = reconstruct_classes(model, (x.float(), y), tuple(drawn(60, seed=1)), attacks=[quick])
     assert game.shows is None
     assert "at least 6 classes, found 3" in game.tried[0].excess.note
+    assert "nothing can be said" in game.verdict
+    assert "No leak" not in game.verdict
 
 
 def test_what_gives_no_gradients_is_refused_and_what_breaks_is_there_as_failed():

@@ -230,8 +230,10 @@ def _verdict(held: _Held, tried: tuple[Tried, ...]) -> str:
         control = next(one for one in best.risks if one.name.startswith("closer on members"))
         more = "" if control.low > 0 else " That they are liker to members than to non-members is not shown."
         return f"The model shows what its classes look like. {says}{more}"
+    if all(one.shows is None for one in judged):
+        return f"Of so few classes nothing can be said: it takes {LEAST} with members and non-members. {says}"
     sure = best.risks[3].value or 0.0
     return (
-        f"No leak was shown. {says} The model is sure of its records (median {sure:.2f}), yet they are no liker the "
-        "class than what stands without it. Other attacks, with a generator of such records, may reach more."
+        f"No leak was shown. {says} The model is sure of its records (median {sure:.2f}), yet they are not surely "
+        "liker the class than what stands without it. Other attacks, with a generator of such records, may reach more."
     )
