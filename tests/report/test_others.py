@@ -95,6 +95,24 @@ def test_a_failed_check_of_a_game_stands_in_its_section(played):
     assert "Fine?" not in markdown(played._document)
 
 
+def test_the_summary_shows_the_excess_that_each_verdict_rests_on(played):
+    table = markdown(played._document).split("<summary>Figures</summary>")[1].split("</details>")[0]
+    assert "| imputation\\_times\\_model | 82.0% [79.0, 85.0] | 4.2e−07 | **5.0% [2.0, 8.0]** |" in table
+    assert "| csmia | failed | failed | failed |" in table
+
+
+def test_a_summary_of_many_games_still_fits_into_a_comment():
+    long = "It says so much of <them> that no end of it is seen. " * 60
+    many = [game(secret=f"column {n}", verdict=long, knows=long, without=long) for n in range(30)]
+    report = fake(4000, classes=[f"class {n}" for n in range(200)]).with_games(*many)
+    report = replace(report, checks=report.checks * 20)
+    said = markdown(report._document)
+    assert len(said) < 65_536
+    assert "column 9" in said
+    assert "… and 20 more" in said
+    assert "The whole report: " in said
+
+
 def test_groups_have_a_table_of_their_own(played):
     (caption, head, rows), *_ = others.groups(played._document["games"][0])
     assert caption == "imputation_times_model by sex"

@@ -15,10 +15,12 @@ MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~&$\"]")
 LINKS = re.compile(
     r"(?<!\w)@(?=\w)|@(?=[\w-]*\.[\w.-]*[A-Za-z])|#(?=\w)|\b[Gg][Hh]-(?=\d)|:(?=//)|\b[Ww]{3}\.(?=\w)|\b(?:mailto|xmpp):|:(?=[\w+-]+:)"
 )
-# Characters for each part. All together stay below 65,536, the most that GitHub takes for a comment.
+MOST = 65_000  # characters; GitHub takes 65,536 for a comment
+# Characters for each part. Where all together are more than `MOST`, the longest folded ones are left out.
 ROOM = {"verdict": 4_000, "warnings": 9_000, "attacks": 12_000, "views": 4_000, "figures": 8_000, "groups": 6_000}
-ROOM |= {"by_round": 4_000, "by_user": 4_000, "games": 8_000, "exposed": 5_000, "checks": 5_000, "about": 4_000}
+ROOM |= {"by_round": 4_000, "by_user": 4_000, "games": 24_000, "exposed": 5_000, "checks": 5_000, "about": 4_000}
 MOST_COLUMNS = 8
+MOST_GAMES = 10
 VOIDS = " (voids the audit)"
 LEFT_OUT = "… and {} more: see `report.json`."
 
@@ -58,7 +60,15 @@ def markdown(document: Document, *, files: Iterable[str] = ("index.html", "repor
         f"{words.count(about['members'], 'member')}, {words.count(about['non_members'], 'non-member')}, seed "
         f"{about['seed']}, ML Privacy Meter {escape(about['version'])}. The whole report: {links}.",
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return "\n\n".join(_kept([part for part in parts if part])) + "\n"
+
+
+def _kept(parts: list[str]) -> list[str]:
+    """The parts, less the longest folded ones where all together would be too long."""
+    while len("\n\n".join(parts)) > MOST and any(part.startswith("<details>") for part in parts):
+        longest = max((part for part in parts if part.startswith("<details>")), key=len)
+        parts[parts.index(longest)] = f"{longest.splitlines()[1][9:-10]}: see `report.json`."
+    return parts
 
 
 def escape(text: object, *, room: int = 300) -> str:
@@ -140,19 +150,30 @@ def _by_round(document: Document) -> str:
 def _games(document: Document) -> str:
     """A part for each game beside membership."""
     games = document.get("games", ())
-    parts = []
-    for game in games:
-        failed = [f"**{escape(one['name'])}** {escape(one['says'], room=600)}" for one in others.failing(game)]
-        said = [f"*{name}*: {escape(what, room=900)}" for name, what in others.terms(game)]
-        table = _table(others.HEAD, others.table(game), room=ROOM["games"] // len(games))
-        parts += [
-            f"## {escape(others.title(game))}",
-            escape(others.prose(game["question"])),
-            *failed,
-            *said,
-            _folded("Figures", table),
-        ]
-    return "\n\n".join(parts)
+    parts = ["\n\n".join(_game(game, ROOM["games"] // len(games[:MOST_GAMES]))) for game in games[:MOST_GAMES]]
+    left = len(games) - len(parts)
+    return "\n\n".join([*parts, *([LEFT_OUT.format(f"{left:,}")] if left else [])])
+
+
+def _game(game: Document, room: int) -> list[str]:
+    """A game's part, in little more than the room: its head, what speaks against it, how it opens, and its figures."""
+    failed = [f"**{escape(one['name'])}** {escape(one['says'], room=room // 10)}" for one in others.failing(game)[:2]]
+    rooms = (room // 6, room // 6, room // 3)  # the verdict is the longest, and what must be read
+    terms = zip(others.terms(game), rooms, strict=True)
+    said = [f"*{name}*: {escape(what, room=most)}" for (name, what), most in terms]
+    head, rows = others.compared(game)
+    lines = [
+        [escape(one["attack"]), *(["failed"] * len(side) if one["failed"] else _figures_of(side))] for one, side in rows
+    ]
+    table = _table([escape(name) for name in head], lines, room=room // 4)
+    title, question = escape(others.title(game)), escape(others.prose(game["question"]), room=room // 10)
+    return [f"## {title}", question, *failed, *said, _folded("Figures", f"{table}\n\n{others.BOLD}" if lines else "")]
+
+
+def _figures_of(side: Sequence[Document | None]) -> list[str]:
+    """An adversary's figures; only the excess, which comes last, may be bold."""
+    *figures, excess = side
+    return [*("–" if risk is None else words.figure(risk) for risk in figures), _cell(excess)]
 
 
 def _by_user(document: Document) -> str:
