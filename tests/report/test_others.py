@@ -137,6 +137,7 @@ def test_a_report_of_other_games_alone_says_that_membership_was_not_asked(tmp_pa
 
 def test_a_report_says_in_the_terminal_what_each_game_found(played):
     assert "The model adds 5 points" in str(played.table().caption)
+    assert "Does a column give the secret away? Yes:" in str(played.table().title)
 
 
 def test_a_chart_has_a_line_for_each_adversary(played):

@@ -79,6 +79,11 @@ def _warnings(document: Document) -> Text | None:
         for finding in document["findings"]
         if finding["failed"]
     ]
+    lines += [
+        Text.assemble((f"! {others.title(game)}: {check['name']} ", "bold red"), check["says"])
+        for game in document.get("games", ())
+        for check in others.failing(game)
+    ]
     return Text("\n").join(lines) if lines else None
 
 
