@@ -1,6 +1,7 @@
 import copy
 import itertools
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 from comparison.fakes import saved, table
-from report.fakes import BLANK, LEAKY, failed
+from report.fakes import BLANK, LEAKY, failed, fake, game
 
 from ml_privacy_meter import compare
 from ml_privacy_meter._checks import InputError
@@ -59,6 +60,15 @@ def row(document: dict[str, Any], attack: str = LEAKY, figure: str = "AUC") -> d
 
 def titles(document: dict[str, Any]) -> list[str]:
     return [one["title"] for one in document["warnings"]]
+
+
+def test_games_beside_membership_are_said_not_to_be_compared(shelf: Path, tmp_path: Path) -> None:
+    report = fake(400).with_games(game(name="extraction", secret=""))
+    alone = replace(report, findings=(), calibration=None, added=(), gradient_norms=None)
+    found = compare([shelf / "high", report.save(tmp_path / "games"), alone.save(tmp_path / "alone")]).document
+    said = [one for one in found["warnings"] if one["title"].startswith("Other secrets than membership")]
+    assert [one["report"] for one in said] == ["games", "alone"]
+    assert "“Copies of the model”" in said[0]["says"]
 
 
 def test_a_report_differs_from_itself_by_exactly_nothing(shelf: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_clean_model_is_not_accused_and_nothing_is_no_comfort(blank):
     assert all("It misses: " in one.note and "Not said" not in one.note for one in blank.tried)
     assert len(blank.tried) == 6
     assert all(one.excess.surely <= one.excess.low for one in blank.tried)
-    assert set(blank.risks["clean models"]) == {one.attack for one in blank.tried}
+    assert set(blank.risks["clean models"]) == {f"{one.attack}: the detector's number" for one in blank.tried}
 
 
 def test_clean_models_are_accused_by_any_detector_as_rarely_as_is_said():

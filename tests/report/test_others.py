@@ -79,6 +79,13 @@ def test_figures_are_written_in_their_units(played):
 def test_an_error_in_the_unit_of_a_column_is_no_share():
     error = {"name": "mean absolute error, members", "value": 14.839, "low": 14.5, "high": 15.2}
     assert words.figure(error) == "14.8 [14.5, 15.2]"
+    apart = "distance from clean models, in their standard deviations"
+    assert (
+        words.figure(error | {"name": apart})
+        == words.figure(error | {"name": "the detector's number"})
+        == "14.8 [14.5, 15.2]"
+    )
+    assert words.value("Pearson correlation of two halves", 0.91) == "0.910"
     share = {"name": "error of the share", "value": 0.15, "low": 0.1, "high": 0.2}
     assert words.figure(share) == "15.0% [10.0, 20.0]"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ml_privacy_meter.comparison.reading import Audit
-from ml_privacy_meter.report import words
+from ml_privacy_meter.report import others, words
 from ml_privacy_meter.report.document import Document
 
 PAIRED, INDEPENDENT, NOT = "paired", "independent", "not compared"
@@ -105,6 +105,9 @@ def warnings(audits: Sequence[Audit], names: Sequence[str], matches: Sequence[Ma
             for one in audit.document["findings"]
             if one["failed"]
         ]
+        if games := [f"“{others.title(game)}”" for game in audit.document.get("games") or ()]:
+            says = f"What was found in {words.listed(games)} stands in the report alone."
+            found.append(_warning(name, "Other secrets than membership are not compared.", says))
     return sorted(found, key=lambda one: not one["voids"])
 
 

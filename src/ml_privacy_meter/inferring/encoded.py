@@ -183,7 +183,8 @@ def _judged(detectors: Sequence[Detector], view: View, confidence: float) -> tup
         own = Risk("the detector's number", value, value, value, mean, len(found) - 1)
         tried[place] = replace(tried[place], risks=(own,), excess=excess)
         least, most = map(float, found[1:].aminmax())
-        clean.append(Risk(tried[place].attack, mean, least, most, mean, len(found) - 1))
+        named = f"{tried[place].attack}: {own.name}"
+        clean.append(Risk(named, mean, least, most, mean, len(found) - 1))
     says = f"What detectors say of {len(view.clean)} clean models: the mean, the least and the most."
     return tried, Tried("clean models", says, "what the detector sees", tuple(clean))
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from ml_privacy_meter.report.document import Document
 
-# Figures that are no shares, and so not written in per cent; nor is an error in the unit of a column, or a figure whose
-# name ends in its unit: "error (years)".
-DECIMAL = ("AUC", "epsilon", "correlation")
-QUANTITIES = re.compile(r"PSNR|absolute error|\)$")
+# Figures that are no shares, and so not written in per cent; nor is one in the unit of a column or of a detector, or
+# whose name ends in its unit: "error (years)".
+DECIMAL = ("AUC", "epsilon", "correlation", "Pearson", "Spearman")
+QUANTITIES = re.compile(r"PSNR|absolute error|standard deviations|detector's number|\)$")
 
 
 def count(number: int, what: str) -> str:
