@@ -105,6 +105,8 @@ def test_a_gate_that_is_passed_hides_no_game_that_failed_and_passes_no_report_wi
         (["memorization"], "", "needs reference models"),
         (["synthetic"], "", "must say `path`"),
         (["attribute"], "[attribute]\ncolumns = 3", "must be a list"),
+        (["attribute"], "", "must say `columns`"),
+        (["membership", "property"], "", "must say `column`"),
         (["attribute"], "[attribute]\ncolums = []", "`columns`"),
     ],
 )

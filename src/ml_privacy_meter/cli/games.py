@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ml_privacy_meter.report import Report
 from ml_privacy_meter.types import Records
 
 MEMBERSHIP = "membership"
+KEYWORD = Parameter.KEYWORD_ONLY
 PLAYS = {  # by section: where its game is played
     "attribute": "attributes:infer_attributes",
     "property": "properties:infer_properties",
@@ -62,8 +64,16 @@ def check_games(settings: Mapping[str, Any]) -> None:
         of_play = settings_of(play_of(name)) if name in PLAYS else {}
         if "references" in of_play and "references" not in settings:
             raise InputError(f"[{name}] needs reference models: say in [references] how they are trained.")
+        for missing in sorted(_needed(name) - settings.get(name, {}).keys()) if name in PLAYS else ():
+            raise InputError(f"[{name}] must say `{missing}`: see docs/games.md.")
         if name == "synthetic" and "path" not in settings.get(name, {}):
             raise InputError("[synthetic] must say `path`: the file with the synthetic records.")
+
+
+def _needed(section: str) -> set[str]:
+    """The settings of a game that have no default."""
+    found = {name: one.default for name, one in signature(play_of(section)).parameters.items() if one.kind is KEYWORD}
+    return {name for name, default in found.items() if default is Parameter.empty and name not in ELSEWHERE}
 
 
 def played(settings: Mapping[str, Any], base: Path, case: tuple[Any, Any, Any], **shared: Any) -> tuple[Game, ...]:
