@@ -105,7 +105,12 @@ class Game:
 
     @property
     def shows(self) -> bool | None:
-        """Whether any attack surely reaches more than is reached without the model; None where none could be judged."""
+        """Whether any attack surely reaches more than is reached without the model.
+
+        None where none could be judged, or where a check failed on which all figures hang.
+        """
+        if any(check.voids and not check.passed for check in self.checks):
+            return None
         found = [one.shows for one in self.tried if one.shows is not None]
         return any(found) if found else None
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from report.fakes import fake, game
 
+from ml_privacy_meter.findings import Check
 from ml_privacy_meter.games import failed
 from ml_privacy_meter.report import Report, others, threats, verdicts, words
 from ml_privacy_meter.report.dpia import dpia
@@ -62,6 +63,14 @@ def test_an_excess_that_only_one_of_many_attacks_reaches_by_luck_is_not_shown():
     assert game(0.05).shows
     assert not game(0.035).shows  # its own interval lies above 0, that for all attacks does not
     assert game(0.035).tried[0].excess.low > 0
+
+
+def test_a_game_whose_check_voids_it_shows_nothing():
+    void = game(checks=(Check("Alike?", False, "No.", voids=True),))
+    assert game().shows
+    assert void.tried[0].shows
+    assert void.shows is None
+    assert "nothing can be said" in verdicts.verdict(fake(100).with_games(void)._document)
 
 
 def test_figures_are_written_in_their_units(played):

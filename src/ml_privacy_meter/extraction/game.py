@@ -72,8 +72,8 @@ class View:
         return self.door(self.fits(points))
 
     def fits(self, points: Points) -> Points:
-        """The nearest points that the target takes."""
-        found = torch.where(self.whole, points.round(), points)
+        """The nearest points that the target takes: whole numbers within their bounds, beyond which bytes wrap."""
+        found = torch.where(self.whole, points.round().clamp(self.low, self.high), points)
         for choice in map(list, self.choices):
             found[:, choice] = one_hot(points[:, choice].argmax(1), len(choice)).to(found.dtype)
         return found

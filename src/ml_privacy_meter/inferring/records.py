@@ -66,8 +66,8 @@ def reconstruct_records(
 
     Args:
         public: records of the same kind that the model was not trained on; None: half of the non-members.
-        attacks: functions of a `reconstruction.InformedView`, or their names; None: `closed_form` and `likeliest` on
-            linear models, `learned` on networks, `refitted` on other estimators.
+        attacks: functions of a `reconstruction.InformedView`, or their names; None: `closed_form`, and of
+            classes `likeliest`, on linear models, `learned` on networks, `refitted` on other estimators.
         secrets: how many members are asked about, by turns, and how many non-members.
         l2: of a linear model: its training made the sum of losses least, plus half of this times the squared weights;
             None: as an estimator's own settings say. A network that was trained on the mean loss with weight decay has
@@ -92,7 +92,7 @@ def reconstruct_records(
         attacked = as_it_is(own, l2=l2, penalised=penalised, seed=seed)
     else:
         attacked = trained_like_it(own, train=train, shadows=shadows, known_start=known_start, seed=seed, device=device)
-    played = named(attacks or _fitting(attacked), reconstruction, KNOWN)
+    played = named(attacks or _fitting(attacked, own), reconstruction, KNOWN)
     sides = attacked.games(0.0)
     tried = tuple(_tried(attack, sides, own, confidence, len(played)) for attack in played)
     shown = [attack for attack, one in zip(played, tried, strict=True) if not one.failed]
@@ -100,9 +100,9 @@ def reconstruct_records(
     return _game(own, attacked, sides, tried, curve, {"secrets": len(own.asked), "l2": l2, "seed": seed}, confidence)
 
 
-def _fitting(attacked: Attackable) -> tuple[str, ...]:
+def _fitting(attacked: Attackable, own: Sets) -> tuple[str, ...]:
     if attacked.linear:
-        return ("closed_form", "likeliest")
+        return ("closed_form", "likeliest") if own.members.y.dtype == torch.int64 else ("closed_form",)
     return ("learned",) if attacked.shadows else ("refitted",)
 
 
@@ -242,7 +242,7 @@ def _unlike(members: list[InformedGame]) -> Check:
     """Whether the adversary holds no record that equals one that it is asked about."""
     held = sum(int((game.nearest() >= EQUAL).sum()) for game in members)
     asked = sum(len(game.records) for game in members)
-    says = f"Of {asked} members that are asked about, {held} equal a record that the adversary holds, known or public."
+    says = f"Of {asked} members that are asked about, {held} equal a record that the adversary knows or holds."
     if held:
         says += " No attack comes closer to these, which hides leaks. Leave out twins, and public members."
     return Check("Are the records that are asked about unlike those held?", not held, says)

@@ -24,7 +24,7 @@ Ask = Callable[[Points], Tensor]
 _AT_ONCE = 1024
 
 
-Words = Mapping[str, tuple[Any, ...]]  # of each column of words, or of yes and no: what it may hold
+Words = Mapping[str, tuple[Any, ...]]  # of each column that holds no numbers: what it may hold
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def form_of(*sides: Rows) -> Form:
     one = sides[0][slice(0, 1)]
     if not isinstance(one, pd.DataFrame):
         return Form(one)
-    words: dict[str, dict[Any, None]] = {str(n): {} for n in one.columns if one[n].dtype.kind not in "iuf"}
+    words: dict[str, dict[Any, None]] = {str(n): {} for n in one.columns if one[n].dtype.kind not in "biuf"}
     for rows in sides if words else ():
         for start in range(0, len(rows), _AT_ONCE):
             batch = rows[slice(start, start + _AT_ONCE)]

@@ -8,7 +8,7 @@ from ml_privacy_meter.report.document import Document
 # Figures that are no shares, and so not written in per cent; nor is one in the unit of a column or of a detector, or
 # whose name ends in its unit: "error (years)".
 DECIMAL = ("AUC", "epsilon", "correlation", "Pearson", "Spearman")
-QUANTITIES = re.compile(r"PSNR|absolute error|standard deviations|detector's number|\)$")
+QUANTITIES = re.compile(r"PSNR|absolute error|standard deviations|detector's number|(?<!FPR intended)\)$")
 
 
 def count(number: int, what: str) -> str:
