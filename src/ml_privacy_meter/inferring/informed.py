@@ -1,7 +1,8 @@
 """What an informed adversary attacks: the model as it is, or networks that are trained like it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -109,17 +110,33 @@ def side_of(target: targets.Target, records: Records) -> Side:
 
 
 @dataclass(frozen=True)
+class Games:
+    """Games that are made when their turn comes: each may hold all members anew."""
+
+    makes: tuple[Callable[[], InformedGame], ...]
+
+    def __len__(self) -> int:
+        return len(self.makes)
+
+    def __iter__(self) -> Iterator[InformedGame]:
+        return (make() for make in self.makes)
+
+
+Sides = tuple[Games, Games]  # about members, and about records that were not trained on
+
+
+@dataclass(frozen=True)
 class Attackable:
     """What is attacked.
 
     Args:
-        games: noise -> the games about members, and those about records that were not trained on.
+        games: of noise.
         says: what it is, for the report.
         linear, refits, shadows: whether the optimum is known; whether training again is; how many models were trained.
         checks: of what attacks take for granted.
     """
 
-    games: Callable[[float], tuple[list[InformedGame], list[InformedGame]]]
+    games: Callable[[float], Sides]
     says: str
     linear: bool = False
     refits: bool = False
@@ -145,19 +162,21 @@ def as_it_is(own: Sets, *, l2: float | None, penalised: bool, seed: int) -> Atta
     )
     sizes = len(own.members)
 
-    def games(noise: float) -> tuple[list[InformedGame], list[InformedGame]]:
+    asked = torch.cat([own.members.x[own.asked], own.controls.x])
+    places = [*own.asked.tolist(), *[sizes] * len(own.controls)]
+
+    def made(number: int, noisy: Tensor, noise: float) -> InformedGame:
+        place = places[number]
+        side = own.members.take(np.delete(np.arange(sizes), place) if place < sizes else np.arange(sizes))
+        refit = None if fit is None else with_each(fit, side.x, side.y, place)
+        one = replace(view, weights=noisy[None], x=side.x, y=side.y, noise=noise, refit=refit)
+        return InformedGame(one, asked[[number]])
+
+    def games(noise: float) -> Sides:
         draw = torch.Generator().manual_seed(seed)
-        found: list[list[InformedGame]] = [[], []]
-        rows = [np.delete(np.arange(sizes), place) for place in own.asked] + [np.arange(sizes)] * len(own.controls)
-        places = [*own.asked.tolist(), *[sizes] * len(own.controls)]
-        asked = torch.cat([own.members.x[own.asked], own.controls.x])
-        for number, (known, place) in enumerate(zip(rows, places, strict=True)):
-            side = own.members.take(known)
-            noisy = released + noise * torch.randn(released.shape, generator=draw, dtype=released.dtype)
-            refit = None if fit is None else with_each(fit, side.x, side.y, place)
-            one = replace(view, weights=noisy[None], x=side.x, y=side.y, noise=noise, refit=refit)
-            found[number >= len(own.asked)].append(InformedGame(one, asked[[number]]))
-        return found[0], found[1]
+        noisy = [released + noise * torch.randn(released.shape, generator=draw, dtype=released.dtype) for _ in places]
+        makes = tuple(partial(made, number, weights, noise) for number, weights in enumerate(noisy))
+        return Games(makes[: len(own.asked)]), Games(makes[len(own.asked) :])
 
     checks = [_same(fit(own.members.x, own.members.y), fitted(estimator))] if fit is not None and linear is None else []
     checks += [] if linear is None else [_optimum(linear, released, own.members)]
@@ -190,13 +209,15 @@ def trained_like_it(
         seed=seed,
     )
 
-    def games(noise: float) -> tuple[list[InformedGame], list[InformedGame]]:
+    def games(noise: float) -> Sides:
         draw = torch.Generator().manual_seed(seed)
         found = [
             replace(view, weights=held + noise * torch.randn(held.shape, generator=draw, dtype=held.dtype), noise=noise)
             for held in (view.weights, alone)
         ]
-        return [InformedGame(found[0], asked.x)], [InformedGame(found[1], own.controls.x)]
+        sides = zip(found, (asked.x, own.controls.x), strict=True)
+        one, other = (Games((partial(InformedGame, held, records),)) for held, records in sides)
+        return one, other
 
     start = "begins with initial weights that the adversary knows" if known_start else "draws its own initial weights"
     says = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from ml_privacy_meter._checks import InputError, in_range, why
 from ml_privacy_meter._numbers import whole
 from ml_privacy_meter.findings import Check, Risk
 from ml_privacy_meter.games import Curve, Game, Line, Tried
-from ml_privacy_meter.inferring.informed import Attackable, Sets, as_it_is, sets, trained_like_it
+from ml_privacy_meter.inferring.informed import Attackable, Games, Sets, Sides, as_it_is, sets, trained_like_it
 from ml_privacy_meter.inferring.reconstructed import named
 from ml_privacy_meter.membership.describe import told
-from ml_privacy_meter.reconstruction import InformedAttack, InformedGame
+from ml_privacy_meter.reconstruction import InformedAttack
 from ml_privacy_meter.risk.likeness import Origin, median, share_above
 from ml_privacy_meter.risk.rates import excess_of_members, success
 
@@ -106,9 +107,7 @@ def _fitting(attacked: Attackable, own: Sets) -> tuple[str, ...]:
     return ("learned",) if attacked.shadows else ("refitted",)
 
 
-def _tried(
-    attack: InformedAttack, sides: tuple[list[InformedGame], list[InformedGame]], own: Sets, confidence: float, k: int
-) -> Tried:
+def _tried(attack: InformedAttack, sides: Sides, own: Sets, confidence: float, k: int) -> Tried:
     """One attack's figures; where it does not run to its end, why."""
     words = told(attack)
     try:
@@ -124,18 +123,16 @@ def _tried(
     return Tried(*words, risks=_figures(found, own, confidence), excess=excess)
 
 
-def _played(
-    attack: InformedAttack, sides: tuple[list[InformedGame], list[InformedGame]], own: Sets, *, controls: bool = True
-) -> _Told:
-    games = [*sides[0], *(sides[1] if controls else [])]
+def _played(attack: InformedAttack, sides: Sides, own: Sets, *, controls: bool = True) -> _Told:
+    games, total = chain(*sides) if controls else iter(sides[0]), len(sides[0]) + len(sides[1]) * controls
     truth = torch.cat([own.members.y[own.asked], own.controls.y])
-    bar = tqdm(games, desc="Reconstructing records", delay=2, leave=False, disable=None)
-    found = [game.play(attack) for game in bar]
+    bar = tqdm(games, total=total, desc="Reconstructing records", delay=2, leave=False, disable=None)
+    found, beside = zip(*((game.play(attack), (game.nearest(), game.mean())) for game in bar), strict=True)
     labels = torch.cat([one.labels for one in found])
     truth = truth[: len(labels)]
     spread = 1e-3 * own.members.y.double().std()
     right = (labels - truth).abs() <= spread if truth.is_floating_point() else labels == truth
-    nearest, mean = (torch.cat(part) for part in zip(*((game.nearest(), game.mean()) for game in games), strict=True))
+    nearest, mean = (torch.cat(part) for part in zip(*beside, strict=True))
     member = torch.arange(len(labels)) < len(own.asked)
     return _Told(torch.cat([one.psnr for one in found]), right, nearest, mean, member)
 
@@ -160,7 +157,7 @@ def _figures(found: _Told, own: Sets, confidence: float) -> tuple[Risk, ...]:
     return tuple(risks)
 
 
-def _baselines(sides: tuple[list[InformedGame], list[InformedGame]], confidence: float) -> tuple[Tried, ...]:
+def _baselines(sides: Sides, confidence: float) -> tuple[Tried, ...]:
     """What is reached without the model."""
     made = []
     kinds = (
@@ -204,14 +201,14 @@ def _curve(
 def _game(
     own: Sets,
     attacked: Attackable,
-    sides: tuple[list[InformedGame], list[InformedGame]],
+    sides: Sides,
     tried: tuple[Tried, ...],
     curves: tuple[Curve, ...],
     how: Mapping[str, Any],
     confidence: float,
 ) -> Game:
-    nearest = float(torch.cat([game.nearest() for game in sides[0]]).median())
-    mean = float(torch.cat([game.mean() for game in sides[0]]).median())
+    baselines = _baselines(sides, confidence)
+    nearest, mean = (one.risks[0].value or 0.0 for one in baselines)
     return Game(
         "reconstruction",
         "What did one training record look like, to somebody who knows all the others?",
@@ -219,7 +216,7 @@ def _game(
         "records of the same kind. Hardly anybody knows so much; what this adversary cannot read, weaker ones cannot.",
         "The likest record that the adversary holds, chosen with the secret one at hand, has a "
         f"median PSNR of {nearest:.1f} dB; the mean of the known records has {mean:.1f} dB.",
-        _baselines(sides, confidence),
+        baselines,
         tried,
         _verdict(tried, own_weights=not attacked.shadows),
         secret="a training record",
@@ -238,10 +235,10 @@ def _game(
     )
 
 
-def _unlike(members: list[InformedGame]) -> Check:
+def _unlike(members: Games) -> Check:
     """Whether the adversary holds no record that equals one that it is asked about."""
-    held = sum(int((game.nearest() >= EQUAL).sum()) for game in members)
-    asked = sum(len(game.records) for game in members)
+    near = torch.cat([game.nearest() for game in members])
+    held, asked = int((near >= EQUAL).sum()), len(near)
     says = f"Of {asked} members that are asked about, {held} equal a record that the adversary knows or holds."
     if held:
         says += " No attack comes closer to these, which hides leaks. Leave out twins, and public members."
