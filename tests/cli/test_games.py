@@ -104,6 +104,7 @@ def test_a_gate_that_is_passed_hides_no_game_that_failed_and_passes_no_report_wi
         (["membership", "membership"], "", "each once"),
         (["memorization"], "", "needs reference models"),
         (["synthetic"], "", "must say `path`"),
+        (["synthetic"], '[synthetic]\npath = "none.csv"', "`none.csv` does not exist"),
         (["attribute"], "[attribute]\ncolumns = 3", "must be a list"),
         (["attribute"], "", "must say `columns`"),
         (["membership", "property"], "", "must say `column`"),

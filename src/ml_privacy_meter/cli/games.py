@@ -76,6 +76,14 @@ def _needed(section: str) -> set[str]:
     return {name for name, default in found.items() if default is Parameter.empty and name not in ELSEWHERE}
 
 
+def check_files(settings: Mapping[str, Any], base: Path) -> None:
+    """Raises `InputError` where the records of a game do not lie where its section says."""
+    for name in asked(settings):
+        for key, path in settings.get(name, {}).items():
+            if key in (*DATA, "path") and not (base / Path(path).expanduser()).exists():
+                raise InputError(f"`{key}` in [{name}] must be a file or folder, `{path}` does not exist.")
+
+
 def played(settings: Mapping[str, Any], base: Path, case: tuple[Any, Any, Any], **shared: Any) -> tuple[Game, ...]:
     """The games that the settings ask for beside membership; one that cannot be played says why.
 

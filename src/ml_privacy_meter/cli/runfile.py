@@ -166,6 +166,7 @@ def plan(settings: Mapping[str, Any], base: Path) -> Plan | None:
 def _ready(settings: Mapping[str, Any], base: Path) -> Path:
     """The folder for the report, once it is seen that the settings can be followed to the end."""
     check_settings(settings)
+    games.check_files(settings, base)
     out = _path(base, settings["out"])
     check_folder(out)
     if settings.get("pdf"):
