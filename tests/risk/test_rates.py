@@ -140,3 +140,12 @@ def test_an_auc_excess_of_too_few_trials_says_so():
 def test_hits_that_cannot_be_counted_are_refused(taken, words):
     with pytest.raises(InputError, match=words):
         taken()
+
+
+def test_what_members_add_is_known_no_better_than_its_smaller_side():
+    rng, side = np.random.default_rng(0), torch.arange(430) < 400
+    inside, outside = guesses(rng, 400, 0.7, 0.15, 0.3), guesses(rng, 30, 0.7, 0.05, 0.3)
+    hits, without = (torch.cat(pair) for pair in zip(inside, outside, strict=True))
+    few, both = excess(*outside), excess_of_members(hits, without, side)
+    assert both.value == pytest.approx(excess(*inside).value - few.value)
+    assert both.high - both.low > few.high - few.low
